@@ -1,0 +1,55 @@
+import tseslint from "typescript-eslint";
+
+/**
+ * The import arrows of ARCHITECTURE.md, held by lint:
+ * index.ts -> components/<system> -> components/platform -> workloads/src/<name>/contract; local -> index + components.
+ * A folder is a room with one door: from outside it is imported through its index.ts only.
+ */
+const forbid = (...rules) => ({ "no-restricted-imports": ["error", { patterns: rules }] });
+const pulumi = { group: ["@pulumi/*"], message: "Workloads never import Pulumi." };
+const upward = { group: ["**/local/**", "**/local", "**/test/**"], message: "Imports go downward only." };
+const workloadCode = {
+  regex: "workloads/src/(?!\\w[\\w-]*/contract$|lib/contract$)",
+  message: "Components know a workload by its contract only (workloads/src/<name>/contract).",
+};
+const systems = ["embargo", "efd", "sasquatch", "prompt"];
+const door = {
+  regex: "(^|/)components/\\w+/(?!index$)[\\w/]+$",
+  message: "A room has one door: import components/<room>, its index.ts.",
+};
+const roomDoor = {
+  regex: "^\\.\\./(config|platform|ceph|embargo|efd|sasquatch|prompt)/(?!index$)",
+  message: "A room has one door: import ../<room>, its index.ts.",
+};
+
+export default tseslint.config(
+  { ignores: ["**/dist/**", "**/node_modules/**", ".usdf/**", "coverage/**"] },
+  ...tseslint.configs.recommended,
+  {
+    files: ["**/*.{ts,mts,mjs}"],
+    rules: {
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
+      "@typescript-eslint/consistent-type-imports": "error",
+      "no-console": "error",
+      eqeqeq: "error",
+    },
+  },
+  {
+    files: ["workloads/src/**/*.ts"],
+    rules: forbid(pulumi, upward, { group: ["**/components/**"], message: "Workloads never import components." }),
+  },
+  { files: ["components/**/*.ts"], rules: forbid(upward, workloadCode, roomDoor) },
+  {
+    files: ["components/{platform,ceph,config}/**/*.ts"],
+    rules: forbid(upward, workloadCode, roomDoor, {
+      group: systems.map((system) => `../${system}*`),
+      message: "What systems stand on knows no system.",
+    }),
+  },
+  {
+    files: ["index.ts"],
+    rules: forbid(upward, door, { group: ["**/workloads/**"], message: "The program knows components only." }),
+  },
+  { files: ["local/**/*.ts"], rules: forbid(door, { group: ["**/test/**"], message: "Imports go downward only." }) },
+  { files: ["local/**", "test/**", "workloads/build.mjs"], rules: { "no-console": "off" } },
+);
