@@ -1,0 +1,50 @@
+import pino from "pino";
+
+/** Structured logger: one JSON object a line on stderr with `level`, `time`, `name`, `msg` and the fields given. */
+export type Logger = pino.Logger;
+
+/** Fields that never reach a log, wherever they stand in an object. */
+const secretFields = ["password", "secret", "opaqueData", "authorization", "accessKey", "secretKey", "token"];
+
+const levelNames: Record<string, pino.Level> = {
+  DEBUG: "debug",
+  INFO: "info",
+  WARNING: "warn",
+  WARN: "warn",
+  ERROR: "error",
+  CRITICAL: "fatal",
+  FATAL: "fatal",
+};
+
+/**
+ * Makes the logger of one workload.
+ * @param name - Component name; `LOG_CONFIG` may give it a level of its own.
+ * @param logConfig - `component=LEVEL,…`; a bare `LEVEL` or `.=LEVEL` is the level of everything else. Default INFO.
+ */
+export function createLogger(name: string, logConfig = "INFO"): Logger {
+  const destination = pino.destination({ dest: 2, sync: false });
+  process.on("exit", () => destination.flushSync());
+  return pino(
+    {
+      name,
+      level: levelOf(name, logConfig),
+      base: undefined,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label, name }) },
+      redact: { paths: secretFields.flatMap((field) => [field, `*.${field}`]), censor: "[secret]" },
+    },
+    destination,
+  );
+}
+
+function levelOf(name: string, logConfig: string): pino.Level {
+  let level: pino.Level = "info";
+  for (const item of logConfig.split(",").map((part) => part.trim())) {
+    const [component, wanted] = item.includes("=") ? (item.split("=", 2) as [string, string]) : [".", item];
+    const parsed = levelNames[wanted.toUpperCase()];
+    if (parsed === undefined) continue;
+    if (component === name || component.endsWith(`.${name}`)) return parsed;
+    if (component === "." || component === "") level = parsed;
+  }
+  return level;
+}
