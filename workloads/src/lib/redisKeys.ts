@@ -6,6 +6,8 @@ export const redisKey = {
   worker: (bucket: string, pod: string) => `WORKER:${bucket}:${pod}`,
   /** Lease of that list: token of the process, with a time to live. */
   lease: (bucket: string, pod: string) => `LEASE:${bucket}:${pod}`,
+  /** Set of the worker lists that have or had a lease: tells them from the lists of an image without leases. */
+  workers: "WORKERS",
   /** Sorted set of paths that wait for their next attempt; score = due time, ms. */
   retry: (bucket: string) => `RETRY:${bucket}`,
   /** Set of guider paths in {@link redisKey.retry} that wait for an exposure. */
@@ -14,6 +16,8 @@ export const redisKey = {
   dead: (bucket: string) => `DEAD:${bucket}`,
   /** Sorted set of work after ingest (JSON); score = due time, ms. */
   followUp: (bucket: string) => `FOLLOWUP:${bucket}`,
+  /** Hash follow-up -> failed attempts. */
+  followUpAttempts: (bucket: string) => `FOLLOWUPTRIES:${bucket}`,
   /** Capped list of notifications that could not be read. */
   rejected: "REJECTED",
   /** Identity of the newest notification that was queued for a path. */
