@@ -40,7 +40,8 @@ export async function buryObjects(
 /** Puts dead letters back, first in the queue, as if they had never failed. @returns those that were there. */
 export async function reviveDead(redis: Redis, bucket: string, paths: readonly string[]): Promise<string[]> {
   if (paths.length === 0) return [];
-  return (await scriptsOf(redis).revive(redisKey.dead(bucket), redisKey.queue(bucket), ...paths)) as string[];
+  const keys = [redisKey.dead(bucket), redisKey.queue(bucket), redisKey.followUp(bucket)];
+  return (await scriptsOf(redis).revive(...keys, Date.now(), ...paths)) as string[];
 }
 
 /** Forgets dead letters for good. @returns how many were there. */

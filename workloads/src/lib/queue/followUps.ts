@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
 import { redisKey } from "../redisKeys";
-import { scriptsOf } from "./scripts";
+import { followUpPrefix, scriptsOf } from "./scripts";
 
 /** Work after ingest. `visit`: define the visits of an exposure; `webhook`: tell the image database of new files. */
 export type FollowUp =
@@ -59,6 +59,3 @@ export class FollowUps {
     return this.redis.zcard(this.key);
   }
 }
-
-/** Dead letters of this kind are follow-ups, not objects. */
-export const followUpPrefix = "followup:";

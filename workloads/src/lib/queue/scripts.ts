@@ -11,6 +11,8 @@ export const fileLifetimeSeconds = 604_800;
 export const statisticsLifetimeSeconds = 34_560_000;
 /** Entries that the list `REJECTED` keeps. */
 export const rejectedLimit = 1_000;
+/** A dead letter whose name begins so is a follow-up, not an object. */
+export const followUpPrefix = "followup:";
 
 /** Marker, push and statistics of a batch of records. ARGV: now s, marker lifetime s, force, JSON [{path,bucket,instrument,dayObs,seqNum?,identity}]. Returns 1 or 0 a record. */
 const enqueue = `
@@ -27,7 +29,7 @@ for i, r in ipairs(cjson.decode(ARGV[4])) do
     if not push[queue] then push[queue] = {} end
     table.insert(push[queue], r.path)
     local file = 'FILE:' .. r.path
-    redis.call('HDEL', file, 'ing_fail_count', 'ing_fail_exc', 'md_fail_exc', 'first_fail_time')
+    redis.call('HDEL', file, 'ing_fail_count', 'ing_fail_exc', 'md_fail_exc', 'first_fail_time', 'attempts')
     redis.call('HSET', file, 'recv_time', now)
     redis.call('EXPIRE', file, ${fileLifetimeSeconds})
     for _, key in ipairs({'REC:' .. r.bucket, 'RECINSTR:' .. r.bucket .. ':' .. r.instrument}) do
@@ -108,7 +110,7 @@ for _, item in ipairs(cjson.decode(ARGV[6])) do
     if redis.call('HSETNX', file, 'ingest_time', ARGV[3]) == 1 then
       redis.call('HINCRBY', 'INGEST:' .. ARGV[4] .. ':' .. item.instrument, item.dayObs, 1)
     end
-    redis.call('HDEL', file, 'ing_fail_count', 'first_fail_time')
+    redis.call('HDEL', file, 'ing_fail_count', 'first_fail_time', 'attempts')
     redis.call('EXPIRE', file, ${fileLifetimeSeconds})
     if item.visit then redis.call('ZADD', KEYS[5], 'NX', ARGV[2], item.visit) end
     if ARGV[5] == '1' and item.expId then
@@ -199,13 +201,21 @@ for _, item in ipairs(cjson.decode(ARGV[2])) do
 end
 return 1`;
 
-/** KEYS: dead, queue. ARGV: paths. Puts dead letters back, first in the queue, with a clean record. Returns those that were there. */
+/**
+ * KEYS: dead, queue, followUp. ARGV: now ms, paths. Puts dead letters back, first in the queue (a follow-up: due now), with a
+ * clean record. Returns those that were there.
+ */
 const revive = `
 local out = {}
-for _, path in ipairs(ARGV) do
+for i = 2, #ARGV do
+  local path = ARGV[i]
   if redis.call('HDEL', KEYS[1], path) == 1 then
-    redis.call('HDEL', 'FILE:' .. path, 'ing_fail_count', 'ing_fail_exc', 'md_fail_exc', 'first_fail_time', 'attempts')
-    redis.call('RPUSH', KEYS[2], path)
+    if string.sub(path, 1, ${followUpPrefix.length}) == '${followUpPrefix}' then
+      redis.call('ZADD', KEYS[3], ARGV[1], string.sub(path, ${followUpPrefix.length + 1}))
+    else
+      redis.call('HDEL', 'FILE:' .. path, 'ing_fail_count', 'ing_fail_exc', 'md_fail_exc', 'first_fail_time', 'attempts')
+      redis.call('RPUSH', KEYS[2], path)
+    end
     out[#out + 1] = path
   end
 end
@@ -227,23 +237,25 @@ const lua = {
   release: { numberOfKeys: 4, lua: release },
   recover: { numberOfKeys: 4, lua: recover },
   bury: { numberOfKeys: 1, lua: bury },
-  revive: { numberOfKeys: 2, lua: revive },
+  revive: { numberOfKeys: 3, lua: revive },
   takeFollowUps: { numberOfKeys: 1, lua: takeFollowUps },
 } as const;
 
-type Scripts = { [K in keyof typeof lua]: (...args: (string | number)[]) => Promise<unknown> };
+type Scripts = Record<keyof typeof lua, (...args: (string | number)[]) => Promise<unknown>>;
+
+const scriptsByClient = new WeakMap<Redis, Scripts>();
 
 /** The scripts as methods; ioredis sends the hash and loads the text when the server does not know it. */
 export function scriptsOf(redis: Redis): Scripts {
-  const marked = redis as Redis & { usdfScripts?: Scripts };
-  if (marked.usdfScripts) return marked.usdfScripts;
+  const known = scriptsByClient.get(redis);
+  if (known) return known;
   const scripts = {} as Scripts;
   for (const [name, definition] of Object.entries(lua)) {
     const command = `usdf_${name}`;
     redis.defineCommand(command, definition);
-    const call = (redis as unknown as Record<string, (...args: (string | number)[]) => Promise<unknown>>)[command]!;
-    scripts[name as keyof Scripts] = (...args) => call.apply(redis, args);
+    const client = redis as unknown as Record<string, (...args: (string | number)[]) => Promise<unknown>>;
+    scripts[name as keyof Scripts] = (...args) => client[command]!(...args);
   }
-  marked.usdfScripts = scripts;
+  scriptsByClient.set(redis, scripts);
   return scripts;
 }
