@@ -1,0 +1,12 @@
+export { exposureOf, filesOf, fitsKey, parseDayObs, sidecarKey } from "./exposure";
+export { type Detector, type Instrument, instrumentNamed, instruments } from "./instruments";
+export {
+  type Bucket,
+  CameraError,
+  clientOf,
+  type SendOptions,
+  type SendProgress,
+  type SendResult,
+  sendExposures,
+  type SentExposure,
+} from "./send";

@@ -1,0 +1,233 @@
+import { ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { messageOf } from "../../workloads/src/lib/errors";
+import { backoffMs, sleep } from "../../workloads/src/lib/process";
+import { type Exposure, exposureOf, filesOf, fitsKey, sidecarKey } from "./exposure";
+import { type Detector, instrumentNamed } from "./instruments";
+
+/** Where the camera writes to. */
+export interface Bucket {
+  /** URL of the S3 service, e.g. `http://127.65.2.4:7480`. */
+  readonly endpoint: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+  readonly name: string;
+}
+
+export interface SendOptions {
+  readonly instrument: string;
+  readonly bucket: Bucket;
+  readonly exposures: number;
+  /** Exposures per second; by default as fast as the bucket takes them. */
+  readonly ratePerSecond?: number;
+  /** Day of observation, `YYYYMMDD`. */
+  readonly dayObs: string;
+  /** Number of the first exposure; by default one more than the largest in the bucket for this day. */
+  readonly firstSeqNum?: number;
+  /** Names of the detectors to send, e.g. `R22_S11`; by default all of the instrument. */
+  readonly detectors?: readonly string[];
+  /** Detectors uploaded at the same time. Default 32. */
+  readonly concurrency?: number;
+  /** How long one object is tried again while the bucket does not take it, ms. Default 60,000. */
+  readonly giveUpAfterMs?: number;
+  /** Called after each FITS file is in the bucket. */
+  readonly onProgress?: (progress: SendProgress) => void;
+  /** Aborted: objects in hand are finished, nothing new is begun, and {@link sendExposures} rejects. */
+  readonly stop?: AbortSignal;
+}
+
+export interface SendProgress {
+  readonly key: string;
+  /** FITS files done and wanted. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface SentExposure {
+  readonly obsId: string;
+  readonly dayObs: string;
+  readonly seqNum: number;
+  readonly exposureId: number;
+  readonly groupId: string;
+  /** Keys of the FITS files, in the order of detector numbers. */
+  readonly keys: readonly string[];
+  /** When the last object of the exposure was in the bucket, ms since 1970. */
+  readonly lastPutMs: number;
+}
+
+export interface SendResult {
+  readonly instrument: string;
+  readonly bucket: string;
+  /** FITS files and sidecars. */
+  readonly objects: number;
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly exposures: readonly SentExposure[];
+}
+
+/** The bucket did not take an object within the limit. */
+export class CameraError extends Error {}
+
+/**
+ * Plays a camera: PUTs FITS files and their JSON sidecars, each sidecar before its FITS file, so that whoever is told of
+ * a FITS file finds the sidecar there.
+ * @throws {@link CameraError} when the bucket does not take an object within `giveUpAfterMs`; what is in hand is finished.
+ */
+export async function sendExposures(options: SendOptions): Promise<SendResult> {
+  const { bucket, concurrency = 32, giveUpAfterMs = 60_000, ratePerSecond, onProgress, stop } = options;
+  const instrument = instrumentNamed(options.instrument);
+  const detectors = chosen(instrument.detectors, options.detectors, instrument.name);
+  positive("exposures", options.exposures);
+  positive("concurrency", concurrency);
+  if (ratePerSecond !== undefined) positive("rate", ratePerSecond);
+  const s3 = clientOf(bucket);
+  const started = Date.now();
+  const failed = new AbortController();
+  const ended = stop ? AbortSignal.any([stop, failed.signal]) : failed.signal;
+  const total = options.exposures * detectors.length;
+  let done = 0;
+  let bytes = 0;
+  const put = async (key: string, body: Buffer, contentType: string): Promise<void> => {
+    await putObject(s3, bucket, key, body, contentType, giveUpAfterMs, stop);
+    bytes += body.length;
+  };
+  const sendDetector = async (exposure: Exposure, detector: Detector): Promise<void> => {
+    const key = fitsKey(exposure, detector);
+    const { fits, sidecar } = filesOf(exposure, detector);
+    await put(sidecarKey(key), sidecar, "application/json");
+    await put(key, fits, "application/fits");
+    onProgress?.({ key, done: ++done, total });
+  };
+  try {
+    const first = options.firstSeqNum ?? (await nextSeqNum(s3, bucket, instrument.name, options.dayObs));
+    const exposures = Array.from({ length: options.exposures }, (_, index) =>
+      exposureOf(instrument, options.dayObs, first + index),
+    );
+    const lastPutMs = exposures.map(() => 0);
+    const jobs = (function* () {
+      for (const [index, exposure] of exposures.entries())
+        for (const detector of detectors) yield { index, exposure, detector };
+    })();
+    const worker = async (): Promise<void> => {
+      for (const { index, exposure, detector } of jobs) {
+        const due = ratePerSecond === undefined ? 0 : started + (index / ratePerSecond) * 1000;
+        if (due > Date.now()) await sleep(due - Date.now(), ended);
+        if (ended.aborted) return;
+        await sendDetector(exposure, detector);
+        lastPutMs[index] = Date.now();
+      }
+    };
+    const results = await Promise.allSettled(
+      Array.from({ length: concurrency }, () =>
+        worker().catch((error: unknown) => {
+          failed.abort();
+          throw error;
+        }),
+      ),
+    );
+    const fault = results.find((result) => result.status === "rejected");
+    if (fault) throw fault.reason;
+    if (stop?.aborted) throw new CameraError(`Stopped after ${done} of ${total} files.`);
+    return {
+      instrument: instrument.name,
+      bucket: bucket.name,
+      objects: 2 * done,
+      bytes,
+      seconds: (Date.now() - started) / 1000,
+      exposures: exposures.map(({ obsId, dayObs, seqNum, exposureId, groupId }, index) => ({
+        obsId,
+        dayObs,
+        seqNum,
+        exposureId,
+        groupId,
+        keys: detectors.map((detector) => fitsKey(exposures[index] as Exposure, detector)),
+        lastPutMs: lastPutMs[index] as number,
+      })),
+    };
+  } finally {
+    s3.destroy();
+  }
+}
+
+/** S3 client as RGW wants it: path style, and no checksums that older gateways do not know. */
+export function clientOf(bucket: Bucket): S3Client {
+  return new S3Client({
+    endpoint: bucket.endpoint,
+    region: "us-east-1",
+    credentials: { accessKeyId: bucket.accessKey, secretAccessKey: bucket.secretKey },
+    forcePathStyle: true,
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    maxAttempts: 1, // putObject below tries again, for longer than the SDK would
+    requestHandler: {
+      connectionTimeout: 5_000,
+      requestTimeout: 20_000,
+      httpAgent: { keepAlive: true, maxSockets: 64 },
+    },
+  });
+}
+
+async function putObject(
+  s3: S3Client,
+  bucket: Bucket,
+  key: string,
+  body: Buffer,
+  contentType: string,
+  giveUpAfterMs: number,
+  stop: AbortSignal | undefined,
+): Promise<void> {
+  const deadline = Date.now() + giveUpAfterMs;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await s3.send(new PutObjectCommand({ Bucket: bucket.name, Key: key, Body: body, ContentType: contentType }));
+      return;
+    } catch (error) {
+      const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0;
+      const lasting = status >= 400 && status < 500 && status !== 408 && status !== 429;
+      if (lasting || stop?.aborted || Date.now() >= deadline) {
+        const reason = `${(error as Error).name}: ${messageOf(error)}`;
+        throw new CameraError(
+          `Cannot put ${key} into bucket ${bucket.name} at ${bucket.endpoint} (${attempt} tries): ${reason}.`,
+          { cause: error },
+        );
+      }
+      await sleep(backoffMs(attempt, 100, 2_000), stop);
+    }
+  }
+}
+
+/** One more than the largest seqNum in the bucket for this day; 1 when there is none. */
+async function nextSeqNum(s3: S3Client, bucket: Bucket, instrument: string, dayObs: string): Promise<number> {
+  const prefix = `${instrument}/${dayObs}/`;
+  let largest = 0;
+  let token: string | undefined;
+  do {
+    const page = await s3
+      .send(new ListObjectsV2Command({ Bucket: bucket.name, Prefix: prefix, Delimiter: "/", ContinuationToken: token }))
+      .catch((error: unknown) => {
+        const reason = `${(error as Error).name}: ${messageOf(error)}`;
+        throw new CameraError(`Cannot list bucket ${bucket.name} at ${bucket.endpoint}: ${reason}.`, { cause: error });
+      });
+    for (const { Prefix = "" } of page.CommonPrefixes ?? []) {
+      const seqNum = Number(/_(\d+)\/$/.exec(Prefix)?.[1] ?? 0);
+      largest = Math.max(largest, seqNum);
+    }
+    token = page.NextContinuationToken;
+  } while (token !== undefined);
+  return largest + 1;
+}
+
+function chosen(
+  all: readonly Detector[],
+  names: readonly string[] | undefined,
+  instrument: string,
+): readonly Detector[] {
+  if (names === undefined) return all;
+  const wanted = new Set(names);
+  const found = all.filter(({ name, raft, sensor }) => wanted.delete(name) || wanted.delete(`${raft}_${sensor}`));
+  if (wanted.size > 0) throw new CameraError(`${instrument} has no detector ${[...wanted].join(", ")}.`);
+  return found;
+}
+
+function positive(name: string, value: number): void {
+  if (!(Number.isFinite(value) && value > 0)) throw new CameraError(`${name} ${value} is not a number above 0.`);
+}
