@@ -26,6 +26,9 @@ export interface HttpOptions {
 /** Longest time that one probe may take, ms. */
 export const probeLimitMs = 2_000;
 
+/** Longest time that {@link HttpServer.close} waits for requests in hand, ms. */
+const closeLimitMs = 3_000;
+
 export interface HttpServer {
   /** `http://host:port` as bound (port 0 asks for a free one). */
   readonly url: string;
@@ -42,7 +45,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
     bodyLimit: bodyLimitBytes,
     keepAliveTimeout: 75_000, // above the idle limit of the load balancers in front, else they meet closed connections
     requestTimeout: 30_000,
-    forceCloseConnections: true,
+    forceCloseConnections: "idle",
     routerOptions: { maxParamLength: 1024 },
   });
   if (!register.getSingleMetric("process_cpu_seconds_total")) collectDefaultMetrics();
@@ -69,7 +72,11 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
     drain: () => {
       draining = true;
     },
-    close: () => app.close(),
+    close: async () => {
+      // answer what is in hand; connections that never sent a request would hold the server open for a minute
+      const limit = setTimeout(() => app.server.closeAllConnections(), closeLimitMs);
+      await app.close().finally(() => clearTimeout(limit));
+    },
   };
 }
 

@@ -22,17 +22,27 @@ export interface NotificationFault {
   readonly reason: string;
 }
 
+/** A lone half of a surrogate pair is no Unicode: no store keeps such a key, and Redis' JSON reader refuses it. */
+const wellFormed = (value: string) => !/\p{Surrogate}/u.test(value);
+const identityPart = z.string().max(1024).refine(wellFormed, "is no Unicode").optional();
 const recordSchema = z.object({
   eventName: z.string().optional(),
   opaqueData: z.string().optional(),
   s3: z.object({
-    bucket: z.object({ name: z.string().min(1) }),
+    bucket: z.object({
+      name: z
+        .string()
+        .min(1)
+        .max(255)
+        .refine(wellFormed, "is no Unicode")
+        .refine((name) => !name.includes("/"), "has a slash"),
+    }),
     object: z.object({
-      key: z.string().min(1).max(4096),
-      eTag: z.string().optional(),
-      etag: z.string().optional(),
-      sequencer: z.string().optional(),
-      versionId: z.string().optional(),
+      key: z.string().min(1).max(4096).refine(wellFormed, "is no Unicode"),
+      eTag: identityPart,
+      etag: identityPart,
+      sequencer: identityPart,
+      versionId: identityPart,
     }),
   }),
 });

@@ -64,7 +64,7 @@ export function runWorkload<C extends Contract>(
     } catch (error) {
       if (!stop.aborted) {
         log.fatal({ err: error }, messageOf(error));
-        code = exitCode.failed;
+        code = error instanceof ConfigError ? exitCode.badConfig : exitCode.failed;
       }
     }
     await closers.closeAll(contract.longestStepSeconds * 1000);
