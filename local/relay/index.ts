@@ -1,0 +1,1 @@
+export { type RelayOptions, type RunningRelay, startRelay } from "./relay";
