@@ -58,6 +58,13 @@ it.each([
   expect(isCreation({ bucket: "b", key: "k", identity: "1", ...(eventName ? { eventName } : {}) })).toBe(expected);
 });
 
+it("B7, D9: takes a key as Ceph writes it, and decodes it only for a store that encodes", () => {
+  const key = (encoding?: "raw" | "url") =>
+    readNotification({ Records: [record({}, { key: "a+b%20c#?é.fits" })] }, encoding).records[0]!.key;
+  expect(key()).toBe("a+b%20c#?é.fits");
+  expect(key("url")).toBe("a b c#?é.fits");
+});
+
 it("decodes keys as Python's unquote_plus does", () => {
   const keys = fc.sample(
     fc.string({ unit: fc.constantFrom("%", "+", "2", "0", "C", "3", "a", "/", "é", "#", "?"), maxLength: 12 }),

@@ -5,7 +5,7 @@ import { messageOf } from "./errors";
 export interface NotificationRecord {
   /** Bucket as Ceph names it, without profile. */
   readonly bucket: string;
-  /** Object key, decoded. */
+  /** Object key as the bucket has it. */
   readonly key: string;
   /** `ObjectCreated:Put`; older releases `s3:ObjectCreated:Put`; absent in hand-made events. */
   readonly eventName?: string;
@@ -48,10 +48,19 @@ const recordSchema = z.object({
 });
 
 /**
+ * How keys stand in the events of an object store. Ceph writes them `raw` (seen with 16.2: `a+b`, `a%20b` and `é` come as they
+ * are); S3 itself and some other stores write them as in a query string, `url`. Decoding a raw key would name another object.
+ */
+export type KeyEncoding = "raw" | "url";
+
+/**
  * Reads a notification: the one parser of both enqueue flavours. A record that cannot be read is a fault of its own and
  * costs no other record; `Records` absent means none.
  */
-export function readNotification(body: unknown): { records: NotificationRecord[]; faults: NotificationFault[] } {
+export function readNotification(
+  body: unknown,
+  keyEncoding: KeyEncoding = "raw",
+): { records: NotificationRecord[]; faults: NotificationFault[] } {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     return { records: [], faults: [{ index: -1, reason: `is ${kindOf(body)}, not an object with Records` }] };
   }
@@ -73,7 +82,7 @@ export function readNotification(body: unknown): { records: NotificationRecord[]
     const { eTag = s3.object.etag, sequencer, versionId } = s3.object;
     records.push({
       bucket: s3.bucket.name,
-      key: decodeKey(s3.object.key),
+      key: keyEncoding === "url" ? decodeKey(s3.object.key) : s3.object.key,
       ...(eventName === undefined ? {} : { eventName }),
       ...(opaqueData === undefined ? {} : { opaqueData }),
       identity: [eTag, sequencer, versionId].some((part) => part) ? [eTag, sequencer, versionId].join("/") : "1",
@@ -83,9 +92,9 @@ export function readNotification(body: unknown): { records: NotificationRecord[]
 }
 
 /** Reads a notification from its JSON text. */
-export function readNotificationText(text: string): ReturnType<typeof readNotification> {
+export function readNotificationText(text: string, keyEncoding?: KeyEncoding): ReturnType<typeof readNotification> {
   try {
-    return readNotification(JSON.parse(text));
+    return readNotification(JSON.parse(text), keyEncoding);
   } catch (error) {
     return { records: [], faults: [{ index: -1, reason: `is no JSON: ${messageOf(error)}` }] };
   }
