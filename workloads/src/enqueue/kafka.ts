@@ -1,0 +1,251 @@
+import { type Consumer, type EachBatchPayload, Kafka, type KafkaMessage, logLevel } from "kafkajs";
+import { messageOf } from "../lib/errors";
+import type { Probe } from "../lib/http";
+import { readNotificationText } from "../lib/notification";
+import { backoffMs, sleep, stopped } from "../lib/process";
+import type { KafkaSource } from "./config";
+import { emptyIntake, type Intake, type Sorter } from "./intake";
+import { metrics } from "./metrics";
+import { store, type StoreOptions } from "./store";
+
+export interface KafkaEnqueueOptions extends StoreOptions {
+  readonly source: KafkaSource;
+  readonly sorter: Sorter;
+  readonly stop: AbortSignal;
+}
+
+/** Messages that are made durable together. */
+const chunkMessages = 500;
+/** First and largest delay after Redis or Kafka failed, ms. */
+const baseMs = 250;
+const maxMs = 10_000;
+/** How often the group hears from us while Redis is waited for; well below the session time-out. */
+const heartbeatMs = 3_000;
+const sessionTimeoutMs = 30_000;
+/** A consumer that gave no sign for this long hangs: it polls, beats or reconnects every few seconds. */
+const silenceLimitMs = 300_000;
+
+/**
+ * Consumes the topic of the bucket notifications. An offset is resolved, and so committed, only when everything in its
+ * message and before it is durable in Redis; while Redis fails, the partition waits with back-off where it is.
+ */
+export class KafkaEnqueue {
+  private readonly consumer: Consumer;
+  private joined = false;
+  private lastSignMs = Date.now();
+  private crash: Error | undefined;
+  private readonly ended: Promise<never>;
+
+  constructor(private readonly options: KafkaEnqueueOptions) {
+    const { source, log } = options;
+    const kafka = new Kafka({
+      ...source.connection,
+      connectionTimeout: 5_000,
+      requestTimeout: 30_000,
+      retry: { initialRetryTime: 300, maxRetryTime: maxMs, retries: 8 },
+      logLevel: logLevel.INFO,
+      logCreator: () => (entry) => {
+        const { message, error, ...fields } = entry.log;
+        const detail = { kafka: entry.namespace, error: error as unknown, groupId: fields.groupId as unknown };
+        if (entry.level === logLevel.ERROR) log.warn(detail, message);
+        else if (entry.level === logLevel.WARN) log.info(detail, message);
+        else log.debug(detail, message);
+      },
+    });
+    this.consumer = kafka.consumer({
+      groupId: source.consumerGroup,
+      allowAutoTopicCreation: false, // a misspelt topic must be an error, not a new topic
+      sessionTimeout: sessionTimeoutMs,
+      heartbeatInterval: heartbeatMs,
+      maxWaitTimeInMs: 1_000,
+      retry: {
+        initialRetryTime: 300,
+        maxRetryTime: maxMs,
+        retries: 8,
+        restartOnFailure: async () => !options.stop.aborted,
+      },
+    });
+    this.ended = new Promise((_resolve, reject) => {
+      this.watch(reject);
+    });
+    this.ended.catch(() => undefined);
+  }
+
+  /** Ready: the group has given this consumer its partitions. */
+  readonly ready: Probe = {
+    name: "kafka",
+    check: () => {
+      if (!this.joined) throw new Error(`has not joined group ${this.options.source.consumerGroup}`);
+    },
+  };
+
+  /** Alive: the consumer runs and shows signs of it. */
+  readonly live: Probe = {
+    name: "kafka-consumer",
+    check: () => {
+      if (this.crash) throw this.crash;
+      const silentMs = Date.now() - this.lastSignMs;
+      if (silentMs > silenceLimitMs) throw new Error(`gave no sign for ${Math.round(silentMs / 1000)} s`);
+    },
+  };
+
+  /** Consumes until told to stop. @throws when the consumer ended for good. */
+  async run(): Promise<void> {
+    const { source, stop, log } = this.options;
+    const { cluster, kafkaTopic, consumerGroup, fromBeginning } = source;
+    if (!fromBeginning) {
+      log.warn(
+        "KAFKA_OFFSET_RESET=latest: what was sent before the group's first start, or while its offsets had expired, is skipped",
+      );
+    }
+    for (let attempt = 1; !stop.aborted; attempt++) {
+      try {
+        this.sign();
+        await this.consumer.connect();
+        await this.consumer.subscribe({ topics: [kafkaTopic], fromBeginning });
+        break;
+      } catch (error) {
+        log.error({ reason: messageOf(error), cluster, kafkaTopic }, "Kafka cannot be reached; trying again");
+        await sleep(backoffMs(attempt, baseMs, maxMs), stop);
+      }
+    }
+    if (!stop.aborted) {
+      await this.consumer.run({
+        eachBatchAutoResolve: false,
+        eachBatch: (payload) => this.take(payload),
+      });
+      log.info(`Kafka consumer started: topic=${kafkaTopic} cluster=${cluster} group=${consumerGroup}`);
+      await Promise.race([this.ended, stopped(stop)]);
+    }
+  }
+
+  /** Ends after the chunk in hand; what is durable is committed. */
+  async close(): Promise<void> {
+    await this.consumer.disconnect();
+  }
+
+  private async take(payload: EachBatchPayload): Promise<void> {
+    const { batch, resolveOffset, heartbeat, isRunning, isStale } = payload;
+    const { messages, topic, partition } = batch;
+    const goesOn = () => isRunning() && !isStale() && !this.options.stop.aborted;
+    const chunkAt = (first: number) => this.read(messages.slice(first, first + chunkMessages), `${topic}/${partition}`);
+    let next = chunkAt(0);
+    for (let first = 0; first < messages.length; first += chunkMessages) {
+      const saving = this.save(next, heartbeat, goesOn);
+      next = chunkAt(first + chunkMessages); // read on while Redis works
+      if (!(await saving)) return; // not resolved: whoever has the partition next gets the rest again
+      const last = messages[Math.min(first + chunkMessages, messages.length) - 1] as KafkaMessage;
+      resolveOffset(last.offset);
+      metrics.kafkaLag.set({ partition }, Math.max(0, Number(batch.highWatermark) - 1 - Number(last.offset)));
+      this.sign();
+      await heartbeat();
+      if (!goesOn()) return;
+    }
+  }
+
+  private read(messages: readonly KafkaMessage[], from: string): Intake {
+    const { sorter } = this.options;
+    const intake = emptyIntake();
+    for (const { value, offset } of messages) {
+      const text = value?.toString("utf8") ?? "";
+      const { records, faults } = text === "" ? emptyMessage : readNotificationText(text);
+      for (const record of records) sorter.sort(record, intake);
+      for (const { index, reason } of faults) {
+        const where = index < 0 ? reason : `Records[${index}]: ${reason}`;
+        intake.rejected.push({ source: `${from}/${offset}`, reason: where, text });
+      }
+    }
+    return intake;
+  }
+
+  /** Makes a chunk durable, however long Redis takes to come back. @returns false when the partition is not ours any more. */
+  private async save(intake: Intake, heartbeat: () => Promise<void>, goesOn: () => boolean): Promise<boolean> {
+    const { stop, log } = this.options;
+    for (let attempt = 1; goesOn(); attempt++) {
+      try {
+        await this.beatingWhile(store(intake, this.options), heartbeat);
+        if (attempt > 1) log.info({ attempt }, "Redis takes notifications again");
+        return true;
+      } catch (error) {
+        if (error instanceof HeartbeatError) throw error.cause;
+        const delayMs = backoffMs(attempt, baseMs, maxMs);
+        log.error(
+          { reason: messageOf(error), attempt, delayMs },
+          "Redis did not take notifications; their offsets stay uncommitted",
+        );
+        await this.beatingWhile(sleep(delayMs, stop), heartbeat).catch((failure: HeartbeatError) => {
+          throw failure.cause;
+        });
+      }
+    }
+    return false;
+  }
+
+  /** Waits for `work`, and keeps the membership of the group alive meanwhile. */
+  private async beatingWhile(work: Promise<unknown>, heartbeat: () => Promise<void>): Promise<void> {
+    const state = { done: false };
+    const finished = work.finally(() => {
+      state.done = true;
+    });
+    finished.catch(() => undefined); // awaited below, perhaps later than it fails
+    while (!state.done) {
+      const timer = new AbortController();
+      await Promise.race([finished.catch(() => undefined), sleep(heartbeatMs, timer.signal)]);
+      timer.abort();
+      if (state.done) break;
+      this.sign();
+      try {
+        await heartbeat();
+      } catch (cause) {
+        await finished.catch(() => undefined); // a chunk must not go on beside its repeat
+        throw new HeartbeatError("heartbeat failed", { cause });
+      }
+    }
+    await finished;
+  }
+
+  private sign(): void {
+    this.lastSignMs = Date.now();
+  }
+
+  private watch(fail: (error: Error) => void): void {
+    const { consumer } = this;
+    const {
+      GROUP_JOIN,
+      REBALANCING,
+      CRASH,
+      STOP,
+      DISCONNECT,
+      FETCH_START,
+      HEARTBEAT,
+      REQUEST,
+      REQUEST_TIMEOUT,
+      CONNECT,
+    } = consumer.events;
+    for (const event of [FETCH_START, HEARTBEAT, REQUEST, REQUEST_TIMEOUT, CONNECT, REBALANCING] as const) {
+      consumer.on(event as typeof HEARTBEAT, () => this.sign());
+    }
+    consumer.on(GROUP_JOIN, ({ payload }) => {
+      this.joined = true;
+      const partitions = payload.memberAssignment[this.options.source.kafkaTopic] ?? [];
+      this.options.log.info({ partitions }, "Kafka group joined");
+    });
+    for (const event of [REBALANCING, STOP, DISCONNECT] as const) {
+      consumer.on(event as typeof STOP, () => {
+        this.joined = false;
+      });
+    }
+    consumer.on(CRASH, ({ payload }) => {
+      this.joined = false;
+      this.sign();
+      if (payload.restart) return;
+      this.crash = payload.error;
+      fail(payload.error);
+    });
+  }
+}
+
+/** The group did not take the heartbeat: kafkajs must see its own error, to join again. */
+class HeartbeatError extends Error {}
+
+const emptyMessage = { records: [], faults: [{ index: -1, reason: "is empty (a tombstone)" }] };
