@@ -108,7 +108,12 @@ function statements(bucket: string, grant: Grant): PolicyStatement[] {
       Condition: { StringLike: { "s3:prefix": `${grant.prefix}*` } },
     },
     // A denied prefix must not take the bucket's location away from the rest of it.
-    { Sid: `${grant.name}-find`, ...common, Action: grant.effect === "deny" ? [] : actions.bucket, Resource: [bucketArn] },
+    {
+      Sid: `${grant.name}-find`,
+      ...common,
+      Action: grant.effect === "deny" ? [] : actions.bucket,
+      Resource: [bucketArn],
+    },
   ];
   return parts.filter((part) => part.Action.length > 0);
 }
