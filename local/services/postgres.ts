@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chown, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { adoptProcess, startProcess, waitReady, type ProcessId, type RunningProcess } from "../process";
@@ -18,7 +19,7 @@ export const postgresPrograms: ProgramSet = {
 export const ensurePostgres = (progress?: Progress) => ensurePrograms(postgresPrograms, progress);
 
 export interface PostgresOptions {
-  /** Folder of its data and log. As root, the folders above it must be open (`x`) to user `postgres`. */
+  /** Folder of its data and log. */
   readonly dir: string;
   readonly address: string;
   /** Default 5432. */
@@ -65,7 +66,15 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   }
   const args = ["-D", data, "-h", address, "-p", String(port), "-k", "", "-c", "max_connections=200"];
   const begin = async () => {
-    const spec = { name: "postgres", command: programs.postgres!, args, cwd: dir, logFile, outlivesParent, ...identity };
+    const spec = {
+      name: "postgres",
+      command: programs.postgres!,
+      args,
+      cwd: dir,
+      logFile,
+      outlivesParent,
+      ...identity,
+    };
     const started = (adopt && adoptProcess("postgres", adopt, logFile)) || (await startProcess(spec));
     const ready = () => run(programs.pg_isready!, ["-h", address, "-p", String(port)]).then(() => true);
     await waitReady(started, ready, { timeoutMs: 60_000 });
@@ -110,8 +119,12 @@ async function unprivileged(dir: string): Promise<{ uid: number; gid: number } |
   const [, , uid, gid] = line.split(":").map(Number) as [number, number, number, number];
   await chown(dir, uid, gid);
   for (let above = dirname(dir); above !== "/"; above = dirname(above)) {
-    if (((await stat(above)).mode & 0o001) === 0)
+    const { mode } = await stat(above);
+    if (mode & 0o001) continue;
+    // Ours to open for passing through (not for listing): state folders and temporary ones. Nobody else's.
+    if (!above.startsWith(`${tmpdir()}/`) && !/\/\.usdf(\/|$)/.test(above))
       throw new Error(`user postgres cannot reach ${dir}: ${above} is closed to others; run: chmod o+x ${above}`);
+    await chmod(above, (mode & 0o777) | 0o001);
   }
   return { uid, gid };
 }

@@ -1,0 +1,6 @@
+export { ensureButlerPython, findPython, requirementsFile } from "./butler";
+export { cacheDir, ensurePrograms, findProgram, installCommand, MissingPrerequisite, type Progress } from "./find";
+export { ensureKafka, startKafka, type KafkaOptions, type RunningKafka } from "./kafka";
+export { ensurePostgres, startPostgres, type PostgresOptions, type RunningPostgres } from "./postgres";
+export { ensureRedis, redisAnswers, startRedis, type RedisOptions, type RunningRedis } from "./redis";
+export { ensureRgw, startRgw, type RgwOptions, type RgwUser, type RunningRgw } from "./rgw";

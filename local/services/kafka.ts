@@ -1,0 +1,177 @@
+import { execFile } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { basename, join } from "node:path";
+import { promisify } from "node:util";
+import { adoptProcess, startProcess, waitReady, type ProcessId, type RunningProcess } from "../process";
+import { cacheDir, ensurePrograms, type Progress, type ProgramSet } from "./find";
+
+const run = promisify(execFile);
+
+export const javaPrograms: ProgramSet = {
+  what: "Java (for Kafka)",
+  programs: ["java"],
+  packages: ["default-jre-headless"],
+};
+
+const mavenCentral = "";
+
+/**
+ * Finds or installs Java, and fetches Kafka from Maven Central (`USDF_MAVEN_URL`: from a mirror of it), once a machine;
+ * every file is checked against its pinned SHA-256.
+ * @returns The class path and the Java to use.
+ */
+export async function ensureKafka(progress: Progress = () => {}): Promise<{ java: string; classPath: string }> {
+  const { java } = await ensurePrograms(javaPrograms, progress);
+  const list = await readFile(join(__dirname, "kafka-jars.txt"), "utf8");
+  const jars = list
+    .split("\n")
+    .filter((line) => line && !line.startsWith("#"))
+    .map((line) => line.split(/\s+/) as [sha256: string, path: string]);
+  const folder = join(cacheDir, `kafka-${createHash("sha256").update(list).digest("hex").slice(0, 12)}`);
+  await mkdir(folder, { recursive: true });
+  const absent = jars.filter(([, path]) => !existsSync(join(folder, basename(path))));
+  if (absent.length > 0)
+    progress(`fetching Kafka from ${process.env.USDF_MAVEN_URL ? "USDF_MAVEN_URL" : mavenCentral}`);
+  const queue = [...absent];
+  const fetchAll = async () => {
+    for (let jar = queue.pop(); jar; jar = queue.pop()) await fetchJar(folder, ...jar);
+  };
+  await Promise.all(Array.from({ length: 6 }, fetchAll));
+  return { java: java!, classPath: join(folder, "*") };
+}
+
+async function fetchJar(folder: string, sha256: string, path: string): Promise<void> {
+  const url = `${(process.env.USDF_MAVEN_URL ?? mavenCentral).replace(/\/$/, "")}/${path}`;
+  const fetchOnce = async () => {
+    const response = await fetch(url, { signal: AbortSignal.timeout(120_000) });
+    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    return Buffer.from(await response.arrayBuffer());
+  };
+  const bytes = await fetchOnce()
+    .catch(fetchOnce)
+    .catch((error) => {
+      throw new Error(
+        `cannot fetch ${path} of Kafka: ${error.message}; set USDF_MAVEN_URL to a Maven mirror you reach`,
+      );
+    });
+  const found = createHash("sha256").update(bytes).digest("hex");
+  if (found !== sha256) throw new Error(`${path} of Kafka has SHA-256 ${found}, not the pinned ${sha256}: not used`);
+  const file = join(folder, basename(path));
+  const part = `${file}.${process.pid}`;
+  await writeFile(part, bytes);
+  await rename(part, file); // whole or not at all, also with two runs at once
+}
+
+export interface KafkaOptions {
+  /** Folder of its data, configuration and log. */
+  readonly dir: string;
+  readonly address: string;
+  /** Default 9092. */
+  readonly port?: number;
+  /** Controller's port; default 9093. */
+  readonly controllerPort?: number;
+  readonly outlivesParent?: boolean;
+  readonly adopt?: ProcessId;
+}
+
+export interface RunningKafka {
+  /** `address:port`. */
+  readonly bootstrap: string;
+  readonly process: RunningProcess;
+  /** Creates a topic when it is not there. Brokers do not make topics by themselves here, as in production. */
+  createTopic(kafkaTopic: string, partitions?: number): Promise<void>;
+  restart(signal?: NodeJS.Signals): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts one Kafka broker in KRaft mode that is its own controller, about four seconds. */
+export async function startKafka(options: KafkaOptions): Promise<RunningKafka> {
+  const { dir, address, port = 9092, controllerPort = 9093, outlivesParent = false, adopt } = options;
+  const { java, classPath } = await ensureKafka();
+  const config = join(dir, "server.properties");
+  const data = join(dir, "data");
+  const logFile = join(dir, "kafka.log");
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const properties = {
+    "process.roles": "broker,controller",
+    "node.id": 1,
+    "controller.quorum.voters": `1@${address}:${controllerPort}`,
+    listeners: `PLAINTEXT://${address}:${port},CONTROLLER://${address}:${controllerPort}`,
+    "advertised.listeners": `PLAINTEXT://${address}:${port}`,
+    "controller.listener.names": "CONTROLLER",
+    "log.dirs": data,
+    "num.partitions": 1,
+    "offsets.topic.replication.factor": 1,
+    "offsets.topic.num.partitions": 1,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "share.coordinator.state.topic.replication.factor": 1,
+    "share.coordinator.state.topic.min.isr": 1,
+    // A broker that was killed may come back after this long, not after 9 s.
+    "broker.session.timeout.ms": 2000,
+    "broker.heartbeat.interval.ms": 500,
+    "group.initial.rebalance.delay.ms": 0,
+    "auto.create.topics.enable": false,
+    "controlled.shutdown.enable": false,
+  };
+  const text = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`);
+  await writeFile(config, text.join(""));
+  // A small heap, no second compiler: it starts in half the time.
+  const jvm = ["-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+  const log = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"];
+  const args = [...jvm, ...log, "-cp", classPath];
+  if (!existsSync(join(data, "meta.properties"))) {
+    await rm(data, { recursive: true, force: true });
+    const clusterId = randomBytes(16).toString("base64url");
+    await run(java, [...args, "kafka.tools.StorageTool", "format", "-t", clusterId, "-c", config]);
+  }
+  const begin = async () => {
+    const spec = { name: "kafka", command: java, args: [...args, "kafka.Kafka", config], logFile, outlivesParent };
+    const started = (adopt && adoptProcess("kafka", adopt, logFile)) || (await startProcess(spec));
+    await waitReady(started, () => kafkaAnswers(address, port), { timeoutMs: 60_000, pollMs: 100 });
+    return started;
+  };
+  let running = await begin();
+  return {
+    bootstrap: `${address}:${port}`,
+    get process() {
+      return running;
+    },
+    async createTopic(kafkaTopic, partitions = 1) {
+      const { Kafka, logLevel } = await import("kafkajs");
+      const kafka = new Kafka({ brokers: [`${address}:${port}`], clientId: "usdf", logLevel: logLevel.NOTHING });
+      const admin = kafka.admin();
+      await admin.connect();
+      try {
+        await admin.createTopics({ topics: [{ topic: kafkaTopic, numPartitions: partitions }], waitForLeaders: true });
+      } finally {
+        await admin.disconnect();
+      }
+    },
+    async restart(signal = "SIGTERM") {
+      running.kill(signal);
+      await running.stop();
+      running = await begin();
+    },
+    stop: async () => void (await running.stop()),
+  };
+}
+
+/** True when a broker answers an ApiVersions request (key 18, version 0). */
+function kafkaAnswers(address: string, port: number): Promise<boolean> {
+  const request = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff]);
+  return new Promise((resolve) => {
+    const socket = connect({ host: address, port, timeout: 1000 });
+    const end = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once("connect", () => socket.write(request));
+    socket.once("data", () => end(true));
+    socket.once("error", () => end(false));
+    socket.once("timeout", () => end(false));
+  });
+}
