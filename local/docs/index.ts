@@ -1,10 +1,14 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { configurationReference } from "./configuration";
 import { environmentReference } from "./environment";
+import { stackJsonSchema } from "../../components/config";
 
 /** Pages that are generated, by their path in the checkout. */
-const pages: Record<string, () => string> = {
+const pages: Record<string, (root: string) => string> = {
   "docs/reference/environment.md": environmentReference,
+  "docs/reference/configuration.md": configurationReference,
+  "components/config/stack.schema.json": () => `${JSON.stringify(stackJsonSchema(), undefined, 2)}\n`,
 };
 
 /** Writes the generated pages. @returns the paths whose text changed. */
@@ -12,7 +16,7 @@ export function writeDocs(root: string): string[] {
   const stale = staleDocs(root);
   for (const path of stale) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
-    writeFileSync(join(root, path), pages[path]!());
+    writeFileSync(join(root, path), pages[path]!(root));
   }
   return stale;
 }
@@ -20,7 +24,7 @@ export function writeDocs(root: string): string[] {
 /** Generated pages whose text in the checkout is not what the code says. */
 export function staleDocs(root: string): string[] {
   return Object.entries(pages)
-    .filter(([path, text]) => textOf(join(root, path)) !== text())
+    .filter(([path, text]) => textOf(join(root, path)) !== text(root))
     .map(([path]) => path);
 }
 
