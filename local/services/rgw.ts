@@ -211,6 +211,8 @@ function cephConf(dir: string, address: string, port: number, fsid: string): str
     "osd class default list": "*",
   };
   const gateway = {
+    // A request that met an osd on its way up is sent again after this many seconds, not after 5.
+    "objecter tick interval": 0.5,
     "rgw frontends": `beast endpoint=${address}:${port}`,
     "rgw thread pool size": 64,
     "rgw rados pool pg num min": 1,
