@@ -1,0 +1,68 @@
+/**
+ * Bundles each `src/<name>/main.ts` to `dist/<name>.js`, so that a container starts in a tenth of a second and its image
+ * holds nothing unused. Does nothing when no source has changed. Run it, or call {@link build}.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const source = join(here, "src");
+const target = join(here, "dist");
+const stampFile = join(target, ".stamp");
+
+/** @returns {Promise<string[]>} names of the programs that were bundled; empty when all were up to date. */
+export async function build() {
+  const stamp = stampOf([fileURLToPath(import.meta.url), join(here, "../package-lock.json"), ...filesOf(source)]);
+  const programs = readdirSync(source).filter((name) => existsSync(join(source, name, "main.ts")));
+  const isCurrent = existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp;
+  if (isCurrent && programs.every((name) => existsSync(join(target, `${name}.js`)))) return [];
+  const { build: bundle } = await import("esbuild");
+  const { outputFiles } = await bundle({
+    entryPoints: Object.fromEntries(programs.map((name) => [name, join(source, name, "main.ts")])),
+    outdir: target,
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "cjs",
+    legalComments: "none",
+    logLevel: "warning",
+    write: false,
+  });
+  mkdirSync(target, { recursive: true });
+  // Written beside and renamed: a pod that starts meanwhile reads the old or the new program, never half of one.
+  for (const { path, contents } of outputFiles) replaceFile(path, contents);
+  replaceFile(stampFile, stamp);
+  for (const file of readdirSync(target)) {
+    if (file.endsWith(".js") && !programs.includes(basename(file, ".js"))) rmSync(join(target, file));
+  }
+  return programs;
+}
+
+function replaceFile(path, contents) {
+  const part = `${path}.${process.pid}`;
+  writeFileSync(part, contents);
+  renameSync(part, path);
+}
+
+function filesOf(folder) {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .sort();
+}
+
+function stampOf(files) {
+  const hash = createHash("sha256");
+  for (const file of files) {
+    const { mtimeMs, size } = statSync(file);
+    hash.update(`${file} ${mtimeMs} ${size}\n`);
+  }
+  return hash.digest("hex");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const programs = await build();
+  console.log(programs.length > 0 ? `bundled ${programs.join(", ")}` : "up to date");
+}
