@@ -32,6 +32,8 @@ export const redisKey = {
   /** Hash dayObs -> objects ingested, and failed attempts. */
   ingested: (bucket: string, instrument: string) => `INGEST:${bucket}:${instrument}`,
   failed: (bucket: string, instrument: string) => `FAIL:${bucket}:${instrument}`,
+  /** Hash `<dayObs>:count|sum|min|max` -> latency from receipt to ingest, seconds. */
+  latency: (bucket: string, instrument: string) => `LATENCY:${bucket}:${instrument}`,
   /** `s3://` URI of the image of a detector in a group. */
   group: (instrument: string, group: string, snap: number, detector: string) =>
     `GROUP:${instrument}:${group}:${snap}:${detector}`,

@@ -109,6 +109,17 @@ for _, item in ipairs(cjson.decode(ARGV[6])) do
     local file = 'FILE:' .. item.path
     if redis.call('HSETNX', file, 'ingest_time', ARGV[3]) == 1 then
       redis.call('HINCRBY', 'INGEST:' .. ARGV[4] .. ':' .. item.instrument, item.dayObs, 1)
+      local received = tonumber(redis.call('HGET', file, 'recv_time') or '')
+      if received then
+        local latency, key = math.max(0, ARGV[3] - received), 'LATENCY:' .. ARGV[4] .. ':' .. item.instrument
+        local text = string.format('%.3f', latency)
+        redis.call('HINCRBY', key, item.dayObs .. ':count', 1)
+        redis.call('HINCRBYFLOAT', key, item.dayObs .. ':sum', text)
+        local least = tonumber(redis.call('HGET', key, item.dayObs .. ':min') or '')
+        local most = tonumber(redis.call('HGET', key, item.dayObs .. ':max') or '')
+        if not least or latency < least then redis.call('HSET', key, item.dayObs .. ':min', text) end
+        if not most or latency > most then redis.call('HSET', key, item.dayObs .. ':max', text) end
+      end
     end
     redis.call('HDEL', file, 'ing_fail_count', 'first_fail_time', 'attempts')
     redis.call('EXPIRE', file, ${fileLifetimeSeconds})
