@@ -1,0 +1,50 @@
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Client } from "pg";
+import { ensureButlerPython } from "../../local/services/butler";
+
+/** A Python for BUTLER_PYTHON whose Butler fails at the given rate. */
+export interface FaultyPython {
+  readonly path: string;
+  /** Faults so far, by kind: see faults/sitecustomize.py. */
+  faults(): Record<string, number>;
+}
+
+/** Writes a wrapper of the Butler's Python that brings the faults in; no product code knows of them. */
+export async function faultyPython(dir: string, rate: number): Promise<FaultyPython> {
+  const python = await ensureButlerPython();
+  const path = join(dir, "faulty-python");
+  const log = join(dir, "butler-faults.log");
+  const faults = resolve(__dirname, "faults");
+  const script = [
+    "#!/bin/sh",
+    `export PYTHONPATH="${faults}\${PYTHONPATH:+:$PYTHONPATH}" BUTLER_FAULT_RATE=${rate} BUTLER_FAULT_LOG="${log}"`,
+    `exec "${python}" "$@"`,
+  ];
+  writeFileSync(path, `${script.join("\n")}\n`);
+  chmodSync(path, 0o755);
+  return {
+    path,
+    faults() {
+      const kinds = existsSync(log) ? readFileSync(log, "utf8").trimEnd().split("\n") : [];
+      return kinds.reduce<Record<string, number>>((sum, kind) => ({ ...sum, [kind]: (sum[kind] ?? 0) + 1 }), {});
+    },
+  };
+}
+
+/** What a registry in PostgreSQL holds, asked in SQL: the test must not ask the code that it tests. */
+export async function registryContents(url: string): Promise<{ paths: string[]; datasets: number; visits: number }> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    const paths = await client.query<{ path: string }>("select path from file_datastore_records");
+    const one = async (sql: string) => Number((await client.query<{ count: string }>(sql)).rows[0]?.count);
+    return {
+      paths: paths.rows.map((row) => decodeURIComponent(row.path)),
+      datasets: await one("select count(*) from dataset"),
+      visits: await one("select count(*) from visit"),
+    };
+  } finally {
+    await client.end();
+  }
+}
