@@ -41,7 +41,7 @@ export async function startGateway(dir: string, address: string): Promise<TestGa
         persistent: true,
       });
       const events = ["s3:ObjectCreated:*"];
-      await notificationProvider.create({ rgw: access, bucket: name, id: topic, topicArn: outs.arn, events });
+      await notificationProvider.create({ rgw: access, bucket: name, entryId: topic, topicArn: outs.arn, events });
     },
     env: {
       [`LSST_RESOURCES_S3_PROFILE_${testProfile}`]: `${protocol}//${user.accessKey}:${user.secretKey}@${host}`,

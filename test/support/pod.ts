@@ -119,3 +119,22 @@ export class Pod {
     }
   }
 }
+
+/** Runs a workload that ends by itself, as a Job would. @throws with the end of its log when it fails. */
+export async function runJob(options: Omit<PodOptions, "pod">): Promise<void> {
+  const { workload, address, env, dir } = options;
+  const logFile = join(dir, `${workload}.log`);
+  const job = await startProcess({
+    name: workload,
+    command: process.execPath,
+    args: [`dist/${workload}.js`],
+    cwd: workloads,
+    logFile,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, HTTP_HOST: address, POD_NAME: workload, ...env },
+  });
+  const limit = setTimeout(() => job.kill("SIGKILL"), 120_000);
+  const { code, signal } = await job.exited;
+  clearTimeout(limit);
+  if (code !== 0)
+    throw new Error(`${workload} ended with ${signal ?? code}:\n${readFileSync(logFile, "utf8").slice(-2000)}`);
+}
