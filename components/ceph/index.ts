@@ -9,6 +9,7 @@ export {
   type Right,
   rights,
 } from "./grants";
+export { CephGateway, type CephGatewayArgs, type Receiver } from "./gateway";
 export { type NotificationInputs, notificationFaults, notificationProvider } from "./notificationProvider";
 export { BucketNotification, NotificationTopic } from "./notifications";
 export { rgwProvider } from "./provider";

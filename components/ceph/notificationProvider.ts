@@ -12,7 +12,8 @@ import {
 export interface NotificationInputs {
   rgw: RgwAccess;
   bucket: string;
-  id: string;
+  /** Id of the entry in the bucket. (A resource's own `id` is taken by the engine.) */
+  entryId: string;
   topicArn: string;
   topicRevision?: string;
   events: string[];
@@ -21,7 +22,7 @@ export interface NotificationInputs {
 }
 
 /** The entry as the gateway keeps it. */
-export function entryOf({ id, topicArn, events, prefix, suffix }: NotificationInputs): NotificationEntry {
+export function entryOf({ entryId: id, topicArn, events, prefix, suffix }: NotificationInputs): NotificationEntry {
   return { id, topicArn, events: [...events].sort(), prefix: prefix || undefined, suffix: suffix || undefined };
 }
 
@@ -35,8 +36,8 @@ export function notificationFaults(inputs: NotificationInputs): { property: stri
   const known = (value: unknown) => value !== undefined && value !== unknownValue;
   if (known(inputs.bucket) && !/^[a-z0-9][\w.-]{2,254}$/i.test(inputs.bucket))
     fault("bucket", `"${inputs.bucket}" is no bucket name. Leave out profile ("profile@") and tenant ("tenant:").`);
-  if (known(inputs.id) && !/^[\w.-]{1,128}$/.test(inputs.id))
-    fault("id", `"${inputs.id}" is no id. Use letters, digits, "-", "_" and ".", at most 128.`);
+  if (known(inputs.entryId) && !/^[\w.-]{1,128}$/.test(inputs.entryId))
+    fault("entryId", `"${inputs.entryId}" is no id. Use letters, digits, "-", "_" and ".", at most 128.`);
   if (known(inputs.topicArn) && !/^arn:aws:sns:[^:]*:[^:]*:[\w-]+$/.test(inputs.topicArn))
     fault("topicArn", `"${inputs.topicArn}" is no topic ARN. Write arn:aws:sns:<zonegroup>:<tenant>:<topic>.`);
   if (Array.isArray(inputs.events)) {
@@ -58,7 +59,7 @@ export const notificationProvider = {
   },
 
   async diff(_id: string, olds: NotificationInputs, news: NotificationInputs): Promise<pulumi.dynamic.DiffResult> {
-    const replaces = (["bucket", "id"] as const).filter((key) => olds[key] !== news[key]);
+    const replaces = (["bucket", "entryId"] as const).filter((key) => olds[key] !== news[key]);
     const changed = JSON.stringify(entryOf(olds)) !== JSON.stringify(entryOf(news));
     const topicChanged = (olds.topicRevision ?? "") !== (news.topicRevision ?? "");
     return {
@@ -70,19 +71,27 @@ export const notificationProvider = {
 
   async create(inputs: NotificationInputs): Promise<{ id: string; outs: NotificationInputs }> {
     await putNotification(inputs.rgw, inputs.bucket, entryOf(inputs));
-    return { id: `${inputs.bucket}/${inputs.id}`, outs: inputs };
+    return { id: `${inputs.bucket}/${inputs.entryId}`, outs: inputs };
   },
 
   async read(id: string, props: NotificationInputs): Promise<{ id?: string; props?: NotificationInputs }> {
-    const own = ((await getNotifications(props.rgw, props.bucket)) ?? []).filter((entry) => entry.id === props.id);
+    const own = ((await getNotifications(props.rgw, props.bucket)) ?? []).filter((entry) => entry.id === props.entryId);
     const [first] = own;
     if (!first) return {};
     // An entry that went to more than one topic (an interrupted move) differs from any ARN, so the next update mends it.
     const topicArn = own.map((entry) => entry.topicArn).join(" and ");
     const sameEvents = JSON.stringify([...first.events].sort()) === JSON.stringify([...props.events].sort());
+    const { prefix: _prefix, suffix: _suffix, ...rest } = props;
     return {
       id,
-      props: { ...props, ...first, events: sameEvents ? props.events : first.events, topicArn },
+      props: {
+        ...rest,
+        topicArn,
+        events: sameEvents ? props.events : first.events,
+        // The engine takes no `undefined`.
+        ...(first.prefix ? { prefix: first.prefix } : {}),
+        ...(first.suffix ? { suffix: first.suffix } : {}),
+      },
     };
   },
 
@@ -96,6 +105,6 @@ export const notificationProvider = {
   },
 
   async delete(_id: string, props: NotificationInputs): Promise<void> {
-    await deleteNotification(props.rgw, props.bucket, props.id);
+    await deleteNotification(props.rgw, props.bucket, props.entryId);
   },
 };

@@ -24,8 +24,9 @@ export class BucketNotification extends CephDynamicResource {
   declare readonly topicArn: pulumi.Output<string>;
 
   constructor(name: string, args: BucketNotificationArgs, opts?: pulumi.CustomResourceOptions) {
-    const id = args.id ?? pulumi.output(args.topicArn).apply((arn) => arn.slice(arn.lastIndexOf(":") + 1));
-    const props = { ...args, id, events: args.events ?? ["s3:ObjectCreated:*"] };
+    const { id, ...rest } = args;
+    const entryId = id ?? pulumi.output(args.topicArn).apply((arn) => arn.slice(arn.lastIndexOf(":") + 1));
+    const props = { ...rest, entryId, events: args.events ?? ["s3:ObjectCreated:*"] };
     super("notificationProvider", "BucketNotification", name, props, pulumi.mergeOptions(opts, secretOutputs));
   }
 }

@@ -75,7 +75,10 @@ async function call<T>(what: string, rgw: RgwAccess, run: () => Promise<T>): Pro
       NoSuchBucket: "Create the bucket first, or correct its name.",
       NoSuchKey: "Create the topic first, or correct its ARN.",
     };
-    const detail = message && message !== reason && !/^Unknown/.test(message) ? ` (${message.replace(/^AWS SDK error wrapper for Error: /, "")})` : "";
+    const detail =
+      message && message !== reason && !/^Unknown/.test(message)
+        ? ` (${message.replace(/^AWS SDK error wrapper for Error: /, "")})`
+        : "";
     const failure = new Error(`${what} at ${rgw.url} failed: ${reason}${detail}. ${advice[reason] ?? ""}`.trim(), {
       cause: error,
     });

@@ -132,10 +132,10 @@ describe("topic", () => {
 });
 
 describe("bucket notification", () => {
-  const entry = (bucket: string, topic: { arn: string; revision: string }, id = "own") => ({
+  const entry = (bucket: string, topic: { arn: string; revision: string }, entryId = "own") => ({
     rgw,
     bucket,
-    id,
+    entryId,
     topicArn: topic.arn,
     topicRevision: topic.revision,
     events: ["s3:ObjectCreated:*"],
@@ -213,7 +213,8 @@ describe("bucket notification", () => {
 
     await notificationProvider.create({ ...inputs, events: ["s3:ObjectRemoved:*"], suffix: undefined as never });
     const { props } = await notificationProvider.read("raw-c/own", inputs);
-    expect(props).toMatchObject({ events: ["s3:ObjectRemoved:*"], suffix: undefined });
+    expect(props!.events).toEqual(["s3:ObjectRemoved:*"]);
+    expect(props).not.toHaveProperty("suffix");
     expect(await notificationProvider.diff("raw-c/own", props!, inputs)).toMatchObject({ changes: true });
     await notificationProvider.update("raw-c/own", props!, inputs);
     expect(await notificationProvider.read("raw-c/own", inputs)).toEqual({ id: "raw-c/own", props: inputs });
@@ -258,7 +259,7 @@ describe("policy", () => {
     const set = (grants: Parameters<typeof policyDocument>[1]) =>
       s3.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy: JSON.stringify(policyDocument(bucket, grants)) }));
     const get = (key: string) => outcome(other.send(new GetObjectCommand({ Bucket: bucket, Key: key })));
-    const write = (key: string) => outcome(other.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: "" })));
+    const write = (key: string) => outcome(other.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: "x" })));
     const list = (prefix?: string) => outcome(other.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix })));
 
     expect([await get("open/1.fits"), await list()]).toEqual(["AccessDenied", "AccessDenied"]);

@@ -1,0 +1,66 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { CephEndpoint } from "../config";
+import { BucketPolicy } from "./bucketPolicy";
+import { BucketNotification, NotificationTopic } from "./notifications";
+import { rgwProvider } from "./provider";
+import type { RgwConnection } from "./types";
+
+/** Where a topic pushes to, and the secret that the receiver expects. */
+export interface Receiver {
+  readonly pushEndpoint: pulumi.Input<string>;
+  readonly opaqueData?: pulumi.Input<string>;
+}
+
+/** Arguments of {@link CephGateway}. */
+export interface CephGatewayArgs {
+  readonly endpoint: CephEndpoint;
+  /** Receiver of a topic that is `to` an environment, or has a literal endpoint. */
+  readonly receiverOf: (topic: CephEndpoint["topics"][string]) => Receiver;
+}
+
+/** One Ceph object gateway: its topics, the notifications of its buckets and their policies. */
+export class CephGateway extends pulumi.ComponentResource {
+  /** ARN by name of topic. */
+  readonly topicArns: Readonly<Record<string, pulumi.Output<string>>>;
+
+  constructor(name: string, args: CephGatewayArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("usdf:ceph:CephGateway", name, {}, opts);
+    const { endpoint, receiverOf } = args;
+    const child = { parent: this };
+    const topics: Record<string, NotificationTopic> = {};
+    for (const [topicName, topic] of Object.entries(endpoint.topics)) {
+      const { profile, to: _to, pushEndpoint: _pushEndpoint, opaqueDataFrom: _opaqueDataFrom, ...settings } = topic;
+      const rgw = connection(endpoint, profile);
+      const receiver = receiverOf(topic);
+      topics[topicName] = new NotificationTopic(
+        `${name}-${topicName}`,
+        { rgw, name: topicName, ...settings, ...receiver },
+        child,
+      );
+    }
+    const providers = new Map<string, ReturnType<typeof rgwProvider>>();
+    for (const [bucket, { profile, policy, notifications }] of Object.entries(endpoint.buckets)) {
+      const rgw = connection(endpoint, profile);
+      for (const [id, { topic, topicArn, ...filter }] of Object.entries(notifications)) {
+        const made = topic === undefined ? undefined : topics[topic];
+        new BucketNotification(
+          `${name}-${bucket}-${id}`,
+          { rgw, bucket, id, topicArn: made?.arn ?? topicArn!, topicRevision: made?.revision, ...filter },
+          child,
+        );
+      }
+      if (policy === undefined) continue;
+      const owner = String(rgw.profile ?? "");
+      const provider =
+        providers.get(owner) ?? rgwProvider(owner === "" ? name : `${name}-${owner}`, rgw, { parent: this });
+      providers.set(owner, provider);
+      new BucketPolicy(`${name}-${bucket}`, { rgw, bucket, grants: policy }, { ...child, providers: [provider] });
+    }
+    this.topicArns = Object.fromEntries(Object.entries(topics).map(([topicName, { arn }]) => [topicName, arn]));
+    this.registerOutputs({ topicArns: this.topicArns });
+  }
+}
+
+function connection(endpoint: CephEndpoint, profile = endpoint.profile): RgwConnection {
+  return { url: endpoint.url, zonegroup: endpoint.zonegroup, profile };
+}
