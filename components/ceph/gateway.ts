@@ -29,12 +29,12 @@ export class CephGateway extends pulumi.ComponentResource {
     const child = { parent: this };
     const topics: Record<string, NotificationTopic> = {};
     for (const [topicName, topic] of Object.entries(endpoint.topics)) {
-      const { profile, to: _to, pushEndpoint: _pushEndpoint, opaqueDataFrom: _opaqueDataFrom, ...settings } = topic;
+      const { profile, to: _to, pushEndpoint: _literal, opaqueDataFrom: _from, ...settings } = topic;
       const rgw = connection(endpoint, profile);
-      const receiver = receiverOf(topic);
+      const { pushEndpoint, opaqueData } = receiverOf(topic);
       topics[topicName] = new NotificationTopic(
         `${name}-${topicName}`,
-        { rgw, name: topicName, ...settings, ...receiver },
+        { rgw, name: topicName, ...settings, pushEndpoint, opaqueData },
         child,
       );
     }

@@ -1,0 +1,140 @@
+import { z } from "zod";
+import { nearest } from "../../workloads/src/lib/contract";
+import { cephSchema } from "./ceph";
+import { embargoSchema } from "./embargo";
+import { platformSchema } from "./platform";
+
+/** Everything that a stack is told: one key `usdf:<system>` of `Pulumi.<stack>.yaml` each. */
+export const stackSchema = z
+  .strictObject({
+    platform: platformSchema.prefault({}),
+    ceph: cephSchema.prefault({}),
+    embargo: embargoSchema.optional(),
+  })
+  .superRefine((stack, context) => {
+    const environments = stack.embargo?.environments ?? {};
+    for (const [endpointName, endpoint] of Object.entries(stack.ceph.endpoints)) {
+      for (const [topicName, topic] of Object.entries(endpoint.topics)) {
+        if (topic.to === undefined) continue;
+        const path = ["ceph", "endpoints", endpointName, "topics", topicName, "to", "environment"];
+        const environment = environments[topic.to.environment];
+        const kafka = environment?.enqueue.kafka;
+        if (environment === undefined) {
+          const known = Object.keys(environments).join(", ") || "none";
+          const message = `is "${topic.to.environment}", not an environment of embargo in this stack (${known})`;
+          context.addIssue({ code: "custom", path, message });
+        } else if (kafka !== undefined && kafka.topic !== topicName) {
+          const message = `is "${topic.to.environment}", whose enqueue reads Kafka topic "${kafka.topic}"; name this topic so`;
+          context.addIssue({ code: "custom", path, message });
+        }
+      }
+    }
+  });
+
+export type StackConfig = z.output<typeof stackSchema>;
+
+/** The configuration of a stack cannot be used; the message names every fault and no secret value. */
+export class StackConfigError extends Error {
+  readonly code = "STACK_CONFIG";
+  constructor(
+    readonly stackName: string,
+    readonly faults: readonly string[],
+  ) {
+    super(
+      `Pulumi.${stackName}.yaml has ${faults.length} fault${faults.length === 1 ? "" : "s"}.\n` +
+        faults.map((fault) => `  - ${fault}`).join("\n"),
+    );
+  }
+  override get name(): string {
+    return "StackConfigError";
+  }
+}
+
+/**
+ * Checks a stack's configuration and fills in defaults.
+ * @param raw - Values of the keys `usdf:<system>`, by system.
+ * @param stack - Name of the stack, for the message.
+ * @throws {@link StackConfigError} that lists every fault: unknown keys with the nearest known one, values and reasons.
+ */
+export function loadStackConfig(raw: unknown, stack = "<stack>"): StackConfig {
+  const result = stackSchema.safeParse(raw, { reportInput: true });
+  if (result.success) return result.data;
+  throw new StackConfigError(stack, result.error.issues.flatMap(faultsOf));
+}
+
+function faultsOf(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === "unrecognized_keys") {
+    const known = keysAt(stackSchema, issue.path);
+    return issue.keys.map((key) => {
+      const meant = nearest(key, known);
+      const advice = meant === undefined ? `Known: ${known.join(", ")}.` : `Did you mean ${meant}?`;
+      return `${pathText([...issue.path, key])} is unknown. ${advice}`;
+    });
+  }
+  const where = pathText(issue.path);
+  if (issue.code === "invalid_type" && issue.input === undefined) return [`${where} is missing (${issue.expected}).`];
+  if (issue.code === "invalid_key")
+    return issue.issues.map((inner) => `${where} is a name that is refused: it ${inner.message}.`);
+  if (issue.code === "custom") return [`${where} ${issue.message}.`];
+  return [`${where} is ${JSON.stringify(issue.input)}: it ${sentence(issue)}.`];
+}
+
+/** zod says "Invalid input: expected number, received string" where it was given no words of ours. */
+function sentence(issue: z.core.$ZodIssue): string {
+  if (issue.message.startsWith("must ")) return issue.message;
+  if (issue.code === "invalid_type") return `must be a ${issue.expected === "int" ? "whole number" : issue.expected}`;
+  if (issue.code === "invalid_value") return `must be one of ${issue.values.map(String).join(", ")}`;
+  if (issue.code === "too_small") return `must be at least ${issue.minimum}`;
+  if (issue.code === "too_big") return `must be at most ${issue.maximum}`;
+  if (issue.code === "invalid_format" && issue.format === "url") return "must be a URL";
+  return `is refused (${issue.message})`;
+}
+
+/** `usdf:embargo.environments.summit-new.ingest.replicas`, as `pulumi config set --path` takes it. */
+function pathText(path: readonly PropertyKey[]): string {
+  const [system, ...rest] = path.map(String);
+  if (system === undefined) return "config";
+  return `usdf:${system}${rest.map((part) => (/^[\w-]+$/.test(part) ? `.${part}` : `["${part}"]`)).join("")}`;
+}
+
+/** Keys of the object that the schema has at `path`. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let current: z.ZodType = bare(schema);
+  for (const part of path) {
+    if (current instanceof z.ZodObject) current = bare(current.shape[String(part)]);
+    else if (current instanceof z.ZodRecord) current = bare(current.valueType as z.ZodType);
+    else if (current instanceof z.ZodArray) current = bare(current.element as z.ZodType);
+  }
+  return current instanceof z.ZodObject ? Object.keys(current.shape) : [];
+}
+
+function bare(schema: z.ZodType): z.ZodType {
+  const { innerType } = schema.def as { innerType?: z.ZodType };
+  return innerType === undefined ? schema : bare(innerType);
+}
+
+/** JSON Schema of `Pulumi.<stack>.yaml`, for editors; written to `stack.schema.json`. */
+export function stackJsonSchema(): Record<string, unknown> {
+  const { $schema, properties, ...rest } = z.toJSONSchema(stackSchema, { io: "input" }) as Record<string, unknown>;
+  return {
+    $schema,
+    title: "Configuration of a stack of the USDF data services",
+    type: "object",
+    properties: {
+      config: {
+        type: "object",
+        ...rest,
+        properties: {
+          ...Object.fromEntries(
+            Object.entries(properties as Record<string, unknown>).map(([system, schema]) => [`usdf:${system}`, schema]),
+          ),
+          "usdf:secrets": {
+            type: "object",
+            description: "Secret values by `<vault path>#<field>`, for secrets.kind: value.",
+          },
+        },
+        additionalProperties: true,
+      },
+    },
+  };
+}

@@ -1,0 +1,1 @@
+export { EmbargoIngest, type EmbargoIngestArgs } from "./embargoIngest";

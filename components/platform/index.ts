@@ -1,0 +1,19 @@
+export { clusterProvider, KubeContextError, requireKubeContexts, runsInEngine } from "./cluster";
+export {
+  type Container,
+  foreignProgram,
+  type ForeignProgramArgs,
+  type Probe,
+  type Probes,
+  program,
+  type ProgramArgs,
+  type Resources,
+  type VolumeMount,
+} from "./container";
+export { customResource } from "./custom";
+export { type ContainerEnv, type EnvValue, envVars, podFields } from "./env";
+export { usdfImage } from "./images";
+export type { Opening, Peer, PodSelector } from "./network";
+export { defaultUser, type PodUser, type Volume } from "./pod";
+export { type SecretKeyReference, SecretReference, secretValue, type VaultField, vaultMark } from "./secrets";
+export { type Claim, type Run, Workload, type WorkloadArgs } from "./workload";

@@ -1,0 +1,184 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { PlatformConfig } from "../config";
+import type { Container } from "./container";
+import { customResource } from "./custom";
+import { networkPolicySpec, type Opening, type PodSelector } from "./network";
+import { defaultUser, podTemplate, type PodUser, type Volume } from "./pod";
+
+/** How a workload's pods run. */
+export type Run =
+  | {
+      readonly kind: "Deployment";
+      readonly replicas: number;
+      /** RollingUpdate starts the new pod first; Recreate where two at a time would hurt. @defaultValue RollingUpdate */
+      readonly strategy?: "RollingUpdate" | "Recreate";
+    }
+  | { readonly kind: "StatefulSet"; readonly replicas: number; readonly serviceName: string; readonly claims: Claim[] }
+  | { readonly kind: "Job"; readonly backoffLimit?: number; readonly limitSeconds: number }
+  | {
+      readonly kind: "CronJob";
+      readonly schedule: string;
+      readonly suspend: boolean;
+      /** Longest run; the next one starts afresh. */
+      readonly limitSeconds: number;
+    };
+
+/** A volume that each pod of a StatefulSet gets for itself. */
+export interface Claim {
+  readonly name: string;
+  readonly storageClass: string;
+  readonly size: string;
+}
+
+/** Arguments of {@link Workload}. */
+export interface WorkloadArgs {
+  readonly namespace: pulumi.Input<string>;
+  /** `metadata.name` of the Deployment (StatefulSet, …): runbooks name it. */
+  readonly metadataName: string;
+  /** `app.kubernetes.io/part-of`, e.g. `embargo`. */
+  readonly system: string;
+  /** `app.kubernetes.io/instance`: the environment. */
+  readonly environment: string;
+  /** `app.kubernetes.io/name`: what it is, e.g. `ingest`. */
+  readonly component: string;
+  /** Labels beside `app.kubernetes.io/*`. */
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly run: Run;
+  readonly container: Container;
+  readonly initContainers?: readonly Container[];
+  readonly volumes?: readonly Volume[];
+  /** @defaultValue {@link defaultUser} */
+  readonly user?: PodUser;
+  /** Who may talk to it; Prometheus may by itself. @defaultValue nobody */
+  readonly accepts?: readonly Opening[];
+  /** Whom it may talk to; DNS it may by itself. @defaultValue nobody */
+  readonly reaches?: readonly Opening[];
+  /** Configuration that is read from elsewhere than variables: its change starts new pods. */
+  readonly config?: unknown;
+  readonly monitoring: PlatformConfig["monitoring"];
+}
+
+/**
+ * Pods with the floor that all of ours stand on: probes, requests and limits, Pod Security "restricted", a grace period
+ * above the longest step, a disruption budget where there are several, labels, a closed network, metrics.
+ */
+export class Workload extends pulumi.ComponentResource {
+  /** Labels that a Service selects its pods with. */
+  readonly selector: PodSelector;
+
+  constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("usdf:platform:Workload", name, {}, opts);
+    const { namespace, metadataName, container, run, monitoring } = args;
+    const child = { parent: this };
+    this.selector = { "app.kubernetes.io/name": args.component, "app.kubernetes.io/instance": args.environment };
+    const labels = {
+      ...args.labels,
+      ...this.selector,
+      "app.kubernetes.io/part-of": args.system,
+      "app.kubernetes.io/managed-by": "pulumi",
+    };
+    const metadata = { name: metadataName, namespace, labels };
+    const scraped = container.metrics && monitoring.enabled && container.port !== undefined;
+    const metricsOpening: Opening[] = scraped
+      ? [{ peers: [{ namespace: monitoring.namespace }], ports: [container.port!.number] }]
+      : [];
+
+    new k8s.networking.v1.NetworkPolicy(
+      name,
+      {
+        metadata,
+        spec: networkPolicySpec(this.selector, [...(args.accepts ?? []), ...metricsOpening], args.reaches ?? []),
+      },
+      child,
+    );
+    this.runPods(name, args, metadata, labels, child);
+    if ("replicas" in run && run.replicas > 1) {
+      new k8s.policy.v1.PodDisruptionBudget(
+        name,
+        { metadata, spec: { maxUnavailable: 1, selector: { matchLabels: { ...this.selector } } } },
+        child,
+      );
+    }
+    if (scraped) {
+      customResource(
+        name,
+        {
+          apiVersion: "monitoring.coreos.com/v1",
+          kind: "PodMonitor",
+          metadata,
+          spec: {
+            selector: { matchLabels: { ...this.selector } },
+            podMetricsEndpoints: [{ port: container.port!.name, path: "/metrics", interval: "30s" }],
+          },
+        },
+        child,
+      );
+    }
+    this.registerOutputs({ selector: this.selector });
+  }
+
+  private runPods(
+    name: string,
+    args: WorkloadArgs,
+    metadata: { name: string; namespace: pulumi.Input<string>; labels: Record<string, string> },
+    labels: Record<string, string>,
+    opts: pulumi.CustomResourceOptions,
+  ): void {
+    const { run, container, initContainers, volumes, user = defaultUser, config } = args;
+    const pod = { labels, container, initContainers, volumes, user, config };
+    const selector = { matchLabels: { ...this.selector } };
+    const limited = (seconds: number) => ({ activeDeadlineSeconds: seconds, ttlSecondsAfterFinished: 24 * 3600 });
+    switch (run.kind) {
+      case "Deployment": {
+        const strategy =
+          run.strategy === "Recreate"
+            ? { type: "Recreate" }
+            : { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } };
+        const spec = {
+          replicas: run.replicas,
+          revisionHistoryLimit: 3,
+          strategy,
+          selector,
+          template: podTemplate(pod),
+        };
+        new k8s.apps.v1.Deployment(name, { metadata, spec }, opts);
+        break;
+      }
+      case "StatefulSet": {
+        const volumeClaimTemplates = run.claims.map((claim) => ({
+          metadata: { name: claim.name },
+          spec: {
+            accessModes: ["ReadWriteOnce"],
+            storageClassName: claim.storageClass,
+            resources: { requests: { storage: claim.size } },
+          },
+        }));
+        const { serviceName, replicas } = run;
+        const spec = { serviceName, replicas, selector, template: podTemplate(pod), volumeClaimTemplates };
+        new k8s.apps.v1.StatefulSet(name, { metadata, spec }, opts);
+        break;
+      }
+      case "Job": {
+        const template = podTemplate({ ...pod, restartPolicy: "Never" });
+        const spec = { ...limited(run.limitSeconds), backoffLimit: run.backoffLimit ?? 3, template };
+        new k8s.batch.v1.Job(name, { metadata, spec }, opts);
+        break;
+      }
+      case "CronJob": {
+        const template = podTemplate({ ...pod, restartPolicy: "Never" });
+        const spec = {
+          schedule: run.schedule,
+          timeZone: "Etc/UTC",
+          suspend: run.suspend,
+          concurrencyPolicy: "Forbid",
+          startingDeadlineSeconds: 300,
+          successfulJobsHistoryLimit: 1,
+          failedJobsHistoryLimit: 3,
+          jobTemplate: { spec: { ...limited(run.limitSeconds), backoffLimit: 1, template } },
+        };
+        new k8s.batch.v1.CronJob(name, { metadata, spec }, opts);
+      }
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import * as pulumi from "@pulumi/pulumi";
+import { CephGateway } from "./components/ceph";
+import { loadStackConfig } from "./components/config";
+import { EmbargoIngest } from "./components/embargo";
+import { clusterProvider, requireKubeContexts, runsInEngine, secretValue } from "./components/platform";
+
+/** The program: configuration -> systems -> stack outputs. Pulumi calls it; `usdf preview|render|up` record it. */
+export = async function program() {
+  const config = new pulumi.Config("usdf");
+  const systems = ["platform", "embargo", "ceph"].map((key) => [key, config.getObject(key)] as const);
+  const given = Object.fromEntries(systems.filter(([, value]) => value !== undefined));
+  const { platform, embargo, ceph } = loadStackConfig(given, pulumi.getStack());
+
+  const environments = Object.entries(embargo?.environments ?? {});
+  const contexts = environments.map(([, settings]) => (settings.kubeContext ?? embargo?.kubeContext)!);
+  if (runsInEngine()) requireKubeContexts([...new Set(contexts)]);
+  const clusters = new Map([...new Set(contexts)].map((context) => [context, clusterProvider(context)]));
+
+  const ingest: Record<string, EmbargoIngest> = {};
+  environments.forEach(([name], index) => {
+    const provider = clusters.get(contexts[index]!);
+    ingest[name] = new EmbargoIngest(name, { embargo: embargo!, platform }, { provider });
+  });
+
+  const topicArns: Record<string, pulumi.Output<string>> = {};
+  for (const [name, endpoint] of Object.entries(ceph.endpoints)) {
+    const gateway = new CephGateway(name, {
+      endpoint,
+      receiverOf: ({ to, pushEndpoint, opaqueDataFrom }) =>
+        to
+          ? ingest[to.environment]!
+          : {
+              pushEndpoint: pushEndpoint!,
+              opaqueData: opaqueDataFrom && secretValue(opaqueDataFrom, platform.secrets),
+            },
+    });
+    Object.assign(topicArns, gateway.topicArns);
+  }
+
+  return {
+    embargo: Object.fromEntries(
+      environments.map(([name]) => {
+        const { presenceUrl, pushEndpoint: enqueueUrl, redisEndpoint } = ingest[name]!;
+        return [name, { enqueueUrl, presenceUrl, redisEndpoint, topicArns: topicsTo(name) }];
+      }),
+    ),
+  };
+
+  /** ARNs of the topics that feed an environment. */
+  function topicsTo(environment: string): pulumi.Output<string>[] {
+    return Object.values(ceph.endpoints).flatMap(({ topics }) =>
+      Object.entries(topics).flatMap(([name, { to }]) => (to?.environment === environment ? [topicArns[name]!] : [])),
+    );
+  }
+};

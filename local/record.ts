@@ -1,0 +1,207 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import type * as Pulumi from "@pulumi/pulumi";
+import { parse } from "yaml";
+import { vaultMark } from "../components/platform";
+
+export { vaultMark };
+
+/** What stands in a recorded input where a Pulumi secret is. Nothing of its value is kept. */
+export const secretMark = "[secret]";
+
+/** One registration of a resource. */
+export interface RecordedResource {
+  /** `kubernetes:apps/v1:Deployment`, `pulumi-nodejs:dynamic/ceph:NotificationTopic`, `usdf:embargo:Redis`, … */
+  readonly type: string;
+  /** Logical name. */
+  readonly name: string;
+  readonly urn: string;
+  /** URN of the parent; none for the stack. */
+  readonly parent: string | undefined;
+  /** False for components. */
+  readonly custom: boolean;
+  /** Inputs in plain JSON; a secret is {@link secretMark} or a {@link vaultMark}. */
+  readonly inputs: Record<string, unknown>;
+  /** Paths of the secrets in `inputs`, e.g. `["stringData", "password"]`. */
+  readonly secrets: readonly (readonly string[])[];
+  /** Logical name of the explicit provider. */
+  readonly provider: string | undefined;
+  /** URNs that it waits for. */
+  readonly dependsOn: readonly string[];
+}
+
+/** What a stack would register. */
+export interface RecordedStack {
+  readonly stack: string;
+  readonly resources: readonly RecordedResource[];
+  /** Stack outputs; an address that only a cluster knows is the Service's DNS name. */
+  readonly outputs: Record<string, unknown>;
+}
+
+let last: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs the program of a stack in this process, without engine, cluster, credential or plugin, and records what it
+ * registers. Pulumi's runtime is one a process, so calls run one after the other.
+ * @param options.root - Checkout to run, by default this one.
+ * @throws StackConfigError for a faulty `Pulumi.<stack>.yaml`; whatever the program throws.
+ */
+export function recordStack(
+  stack: string,
+  options: { root?: string; config?: StackYaml } = {},
+): Promise<RecordedStack> {
+  const result = last.then(() => record(stack, resolve(options.root ?? join(__dirname, "..")), options.config));
+  last = result.catch(() => undefined);
+  return result;
+}
+
+/** `Pulumi.<stack>.yaml`. */
+export interface StackYaml {
+  config: Record<string, unknown>;
+}
+
+/** Reads `Pulumi.<stack>.yaml`. */
+export function readStackYaml(stack: string, root = join(__dirname, "..")): StackYaml {
+  const file = join(root, `Pulumi.${stack}.yaml`);
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new Error(`Stack "${stack}" has no ${file}. Known stacks are the files Pulumi.<stack>.yaml.`, {
+      cause: error,
+    });
+  }
+  return parse(text) as StackYaml;
+}
+
+async function record(stack: string, root: string, yaml = readStackYaml(stack, root)): Promise<RecordedStack> {
+  const load = createRequire(join(root, "index.ts"));
+  const pulumi = load("@pulumi/pulumi") as typeof Pulumi;
+  const resources: RecordedResource[] = [];
+  await pulumi.runtime.setMocks({ call: () => ({}), newResource: () => ({ id: "", state: {} }) }, "usdf", stack, false);
+  const { getMonitor, waitForRPCs } = pulumi.runtime as unknown as {
+    getMonitor(): MockMonitor;
+    waitForRPCs(): Promise<void>;
+  };
+  recordInto(resources, getMonitor());
+  setConfig(pulumi, yaml);
+  const program = load("./index.ts") as () => Promise<Record<string, unknown>>;
+  const outputs: unknown = await pulumi.runtime.runInPulumiStack(program);
+  await waitForRPCs();
+  const { value } = withoutSecrets(await pulumi.runtime.serializeProperties("outputs", { outputs }));
+  return { stack, resources, outputs: (value as { outputs: Record<string, unknown> }).outputs };
+}
+
+/** Configuration as the engine hands it to a program: objects as JSON; what is encrypted as a secret mark. */
+function setConfig(pulumi: typeof Pulumi, yaml: StackYaml): void {
+  const entries = Object.entries(yaml?.config ?? {}).map(([key, value]) => {
+    const shown = mapObjects(value, (object) => ("secure" in object ? secretMark : undefined));
+    return [key, typeof shown === "string" ? shown : JSON.stringify(shown)];
+  });
+  pulumi.runtime.setAllConfig(Object.fromEntries(entries) as Record<string, string>, ["usdf:secrets"]);
+}
+
+/** The parts of Pulumi's mock monitor that are used here. */
+interface MockMonitor {
+  mocks: { newResource(args: { type: string; name: string }): { id: string; state: Record<string, unknown> } };
+  newUrn(parent: string, type: string, name: string): string;
+  registerResource(
+    request: RegisterRequest,
+    callback: (error: Error | undefined, response: unknown) => void,
+  ): Promise<void>;
+}
+interface RegisterRequest {
+  getType(): string;
+  getName(): string;
+  getParent(): string;
+  getCustom(): boolean;
+  getProvider(): string;
+  getObject(): { toJavaScript(): Record<string, unknown> };
+  getDependenciesList(): string[];
+}
+
+/** Each registration goes into `resources`; the program gets its inputs back, with what only a cluster would add. */
+function recordInto(resources: RecordedResource[], monitor: MockMonitor): void {
+  const register = monitor.registerResource.bind(monitor);
+  const states = new Map<string, Record<string, unknown>>();
+  monitor.mocks.newResource = ({ type, name }) => ({ id: `${name}-id`, state: states.get(`${type} ${name}`) ?? {} });
+  monitor.registerResource = (request, callback) => {
+    const { value, secrets } = withoutSecrets(request.getObject().toJavaScript());
+    const inputs = value as Record<string, unknown>;
+    const type = request.getType();
+    const name = request.getName();
+    const parent = request.getParent() || undefined;
+    const isStack = type === "pulumi:pulumi:Stack";
+    if (!isStack) {
+      resources.push({
+        type,
+        name,
+        urn: monitor.newUrn(request.getParent(), type, name),
+        parent,
+        custom: request.getCustom(),
+        inputs: withoutProviderCode(inputs),
+        secrets,
+        provider: providerName(request.getProvider()),
+        dependsOn: request.getDependenciesList(),
+      });
+    }
+    states.set(`${type} ${name}`, { ...inputs, ...added(type, inputs) });
+    return register(request, callback);
+  };
+}
+
+/** What a cluster or gateway adds to a resource, in the form that people and the local runner can read. */
+function added(type: string, inputs: Record<string, unknown>): Record<string, unknown> {
+  if (type === "kubernetes:core/v1:Service") {
+    const { name, namespace } = inputs.metadata as { name: string; namespace: string };
+    return { status: { loadBalancer: { ingress: [{ ip: `${name}.${namespace}.svc.cluster.local` }] } } };
+  }
+  if (type.endsWith(":NotificationTopic")) {
+    const { zonegroup = "default" } = inputs.rgw as { zonegroup?: string };
+    const digest = createHash("sha256").update(JSON.stringify(inputs)).digest("hex").slice(0, 16);
+    return { arn: `arn:aws:sns:${zonegroup}::${String(inputs.name)}`, revision: digest };
+  }
+  return {};
+}
+
+function withoutProviderCode({ __provider: _, ...inputs }: Record<string, unknown>): Record<string, unknown> {
+  return inputs;
+}
+
+/** `urn:…::name::id` of an explicit provider. */
+function providerName(reference: string): string | undefined {
+  return reference === "" ? undefined : reference.split("::").at(-2);
+}
+
+const signature = "4dabf18193072939515e22adb298388d";
+const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
+const resourceSignature = "5cf8f73096256a8f31e491e813e4eb8e";
+
+/** Pulumi's wire form as plain JSON: secrets replaced by marks, references to resources by their URN. */
+function withoutSecrets(input: unknown): { value: unknown; secrets: string[][] } {
+  const secrets: string[][] = [];
+  const walk = (value: unknown, path: string[]): unknown => {
+    if (Array.isArray(value)) return value.map((item, index) => walk(item, [...path, String(index)]));
+    if (typeof value !== "object" || value === null) return value;
+    const object = value as Record<string, unknown>;
+    if (object[signature] === secretSignature) {
+      if (object.value === "" || object.value === undefined) return object.value; // nothing to keep
+      secrets.push(path);
+      return typeof object.value === "string" && vaultMark.read(object.value) ? object.value : secretMark;
+    }
+    if (object[signature] === resourceSignature) return object.urn;
+    return Object.fromEntries(Object.entries(object).map(([key, item]) => [key, walk(item, [...path, key])]));
+  };
+  return { value: walk(input, []), secrets };
+}
+
+/** `value` with each object replaced for which `replace` gives something. */
+function mapObjects(value: unknown, replace: (object: object) => unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => mapObjects(item, replace));
+  const replaced = replace(value);
+  if (replaced !== undefined) return replaced;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapObjects(item, replace)]));
+}
