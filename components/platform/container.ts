@@ -1,5 +1,5 @@
 import type { Contract } from "../../workloads/src/lib/contract";
-import { type ContainerEnv, type EnvValue, type EnvVar, envVars, podFields } from "./env";
+import { type ContainerEnv, type EnvValue, type EnvVar, envVars, type ExactEnv, podFields } from "./env";
 
 /** CPU and memory. */
 export interface Amounts {
@@ -63,10 +63,10 @@ export interface Container {
 }
 
 /** Arguments of {@link program}. */
-export interface ProgramArgs<C extends Contract> {
+export interface ProgramArgs<C extends Contract, Env extends ContainerEnv<C> = ContainerEnv<C>> {
   readonly image: string;
   readonly imagePullPolicy?: Container["imagePullPolicy"];
-  readonly env: ContainerEnv<C>;
+  readonly env: ExactEnv<C, Env>;
   /** Variables of the contract's open families, e.g. `LSST_RESOURCES_S3_PROFILE_embargo`. */
   readonly families?: Readonly<Record<string, EnvValue>>;
   readonly resources: Resources;
@@ -77,7 +77,10 @@ export interface ProgramArgs<C extends Contract> {
 const leastMemoryMi = 192;
 
 /** A container of ours: command, variables, port and probes come from its contract. */
-export function program<C extends Contract>(contract: C, args: ProgramArgs<C>): Container {
+export function program<C extends Contract, Env extends ContainerEnv<C>>(
+  contract: C,
+  args: ProgramArgs<C, Env>,
+): Container {
   for (const name of Object.keys(args.families ?? {})) {
     if (!contract.families?.some(({ prefix }) => name.startsWith(prefix)))
       throw new Error(
@@ -115,7 +118,8 @@ const httpProbes: Probes = {
 };
 
 /** Arguments of {@link foreignProgram}. */
-export interface ForeignProgramArgs<C extends Contract> extends ProgramArgs<C> {
+export interface ForeignProgramArgs<C extends Contract, Env extends ContainerEnv<C> = ContainerEnv<C>>
+  extends ProgramArgs<C, Env> {
   /** Variables that only the other program knows. */
   readonly more?: Readonly<Record<string, EnvValue>>;
   /** Whether it listens on the contract's port. */
@@ -127,7 +131,10 @@ export interface ForeignProgramArgs<C extends Contract> extends ProgramArgs<C> {
  * health endpoints and no metrics: where it serves, probes only connect; where it does not, a probe could only kill it,
  * so there is none. Its own command is kept, and its user: these images run as root.
  */
-export function foreignProgram<C extends Contract>(contract: C, args: ForeignProgramArgs<C>): Container {
+export function foreignProgram<C extends Contract, Env extends ContainerEnv<C>>(
+  contract: C,
+  args: ForeignProgramArgs<C, Env>,
+): Container {
   const connect = { tcpSocket: { port: "http" }, timeoutSeconds: 2 };
   return {
     ...program(contract, args),

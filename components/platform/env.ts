@@ -13,6 +13,11 @@ export type ContainerEnv<C extends Contract> = Omit<z.input<C["env"]>, Given> & 
   [Name in keyof z.input<C["secrets"]>]: SecretKeyReference | Extract<z.input<C["secrets"]>[Name], undefined>;
 };
 
+/** `Env` without a variable that the contract does not have: a spread would carry one past the compiler otherwise. */
+export type ExactEnv<C extends Contract, Env> = Env & {
+  [Name in Exclude<keyof Env, keyof ContainerEnv<C>>]: never;
+};
+
 /** A variable of a container, as Kubernetes writes it. */
 export interface EnvVar {
   readonly name: string;

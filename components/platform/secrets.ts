@@ -1,5 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import * as vault from "@pulumi/vault/generic";
 import type { PlatformConfig } from "../config";
 import { runsInEngine } from "./cluster";
 import { customResource } from "./custom";
@@ -126,8 +127,6 @@ export function secretValue(from: VaultField, secrets: PlatformConfig["secrets"]
       }),
     );
   }
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded where a topic needs it, 60 ms otherwise lost
-  const vault = require("@pulumi/vault/generic") as typeof import("@pulumi/vault/generic");
   return pulumi.secret(
     vault.getSecretOutput({ path: from.path }).data.apply((data) => {
       if (data[from.field] !== undefined) return data[from.field] as string;

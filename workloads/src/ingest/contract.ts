@@ -27,6 +27,7 @@ export const storeEnv = {
   BUTLER_TIMEOUT: seconds({ about: "Longest time of one Butler request; then the child is restarted", min: 1 }).default(
     120,
   ),
+  LSST_DB_AUTH: text({ about: "File with the passwords of Butler registries, read by the Butler itself" }).optional(),
   S3_ENDPOINT_URL: text({ about: "S3 endpoint of a BUCKET without a profile" }).optional(),
   S3_CONCURRENCY: integer({ about: "Sidecars read at the same time", min: 1, max: 256 }).default(32),
   S3_TIMEOUT: seconds({ about: "Longest time of one S3 request", min: 0.1 }).default(10),
