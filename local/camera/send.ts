@@ -95,7 +95,8 @@ export async function sendExposures(options: SendOptions): Promise<SendResult> {
     const { fits, sidecar } = filesOf(exposure, detector);
     await put(sidecarKey(key), sidecar, "application/json");
     await put(key, fits, "application/fits");
-    onProgress?.({ key, done: ++done, total });
+    done++;
+    onProgress?.({ key, done, total });
   };
   try {
     const first = options.firstSeqNum ?? (await nextSeqNum(s3, bucket, instrument.name, options.dayObs));
