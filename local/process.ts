@@ -84,7 +84,7 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
 export function adoptProcess(name: string, id: ProcessId, logFile: string): RunningProcess | undefined {
   if (!isAlive(id)) return undefined;
   const exited = (async () => {
-    while (isAlive(id)) await sleep(200, undefined, { ref: false });
+    while (isAlive(id)) await sleep(100);
     return { code: null, signal: null };
   })();
   return handle(name, id, logFile, exited);

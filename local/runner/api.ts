@@ -1,0 +1,73 @@
+import type { ContainerStatus } from "./container";
+import type { RecordedObject } from "./manifest";
+
+/** What `usdf up` asks the supervisor to run. */
+export interface ApplyRequest {
+  readonly stack: string;
+  readonly resources: readonly RecordedObject[];
+}
+
+export interface PodStatus {
+  readonly name: string;
+  readonly namespace: string;
+  /** Deployment, StatefulSet, Job or CronJob, and its name. */
+  readonly controller: string;
+  readonly phase: "Pending" | "Running" | "Succeeded" | "Failed" | "Terminating";
+  readonly ready: boolean;
+  readonly restarts: number;
+  readonly address: string;
+  /** When the pod was made, ms since 1970. */
+  readonly sinceMs: number;
+  readonly reason?: string;
+  readonly containers: readonly ContainerStatus[];
+}
+
+export interface ServiceStatus {
+  /** `rgw`, `kafka`, `postgres`. */
+  readonly name: string;
+  readonly phase: "Starting" | "Running" | "Failed" | "External";
+  readonly address: string;
+  readonly restarts: number;
+  readonly pids: readonly number[];
+  readonly sinceMs: number;
+  readonly reason?: string;
+}
+
+export interface CronStatus {
+  readonly name: string;
+  readonly schedule: string;
+  readonly suspended: boolean;
+  readonly lastStartMs?: number;
+  readonly lastResult?: string;
+}
+
+export interface StatusReport {
+  readonly supervisor: { readonly pid: number; readonly sinceMs: number; readonly network: string };
+  readonly services: readonly ServiceStatus[];
+  readonly pods: readonly PodStatus[];
+  readonly crons: readonly CronStatus[];
+  /** Service objects: name, address, ports, number of ready pods behind. */
+  readonly forwards: readonly { readonly name: string; readonly address: string; readonly ports: readonly number[]; readonly ready: number }[];
+}
+
+/** Variables of a container, and the folder that it runs in. */
+export interface EnvironmentOf {
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly command: readonly string[];
+}
+
+/** Where things of the running local stack are, with the keys to them. */
+export interface LocalStack {
+  /** Environment of embargo ingest, e.g. `local`. */
+  readonly environment: string;
+  /** The gateway, and the user who owns the buckets (the camera). */
+  readonly s3: { readonly endpoint: string; readonly accessKey: string; readonly secretKey: string };
+  /** The raw bucket: as S3 names it, and as Redis does (`[profile@]bucket`). */
+  readonly bucket: { readonly name: string; readonly path: string };
+  readonly redis: { readonly host: string; readonly port: number; readonly password: string };
+  readonly enqueueUrl?: string;
+  /** `http://…:8080/presence`. */
+  readonly presenceUrl?: string;
+  readonly butlerRepo: string;
+}

@@ -1,0 +1,80 @@
+import { CommandError, exitCodes } from "../exit";
+import { openState, type State } from "../state";
+import type { ApplyRequest, EnvironmentOf, LocalStack, StatusReport } from "./api";
+
+/** The supervisor's HTTP API, from a command. */
+export class SupervisorClient {
+  constructor(private readonly state: Pick<State, "supervisorUrl" | "token">) {}
+
+  /** What runs; `undefined` when no supervisor does. */
+  async status(): Promise<StatusReport | undefined> {
+    try {
+      return await this.call<StatusReport>("GET", "/status", undefined, 5_000);
+    } catch (error) {
+      if (error instanceof NotRunning) return undefined;
+      throw error;
+    }
+  }
+
+  /** Makes what runs equal to what is wanted; returns when new pods are on their way, not when they are ready. */
+  apply(request: ApplyRequest): Promise<{ changed: string[] }> {
+    return this.call("PUT", "/desired", request, 120_000);
+  }
+
+  /** Starts the backing services that are named, waits until they answer. */
+  startServices(names: readonly string[]): Promise<void> {
+    return this.call("POST", "/services", { names }, 180_000);
+  }
+
+  /** Buckets, users, policies, topics and notifications of the gateway. */
+  applyCeph(): Promise<{ changed: string[] }> {
+    return this.call("POST", "/ceph", undefined, 120_000);
+  }
+
+  stack(): Promise<LocalStack> {
+    return this.call("GET", "/stack", undefined, 10_000);
+  }
+
+  /** Variables of a workload's container, secrets included. @param component - e.g. `reconcile`. */
+  environment(component: string): Promise<EnvironmentOf> {
+    return this.call("GET", `/environment/${encodeURIComponent(component)}`, undefined, 10_000);
+  }
+
+  /** Stops all pods and services, then the supervisor itself. */
+  shutdown(): Promise<void> {
+    return this.call("POST", "/shutdown", undefined, 180_000);
+  }
+
+  private async call<T>(method: string, path: string, body: unknown, timeoutMs: number): Promise<T> {
+    const headers = { authorization: `Bearer ${this.state.token}`, "content-type": "application/json" };
+    const url = this.state.supervisorUrl + path;
+    const signal = AbortSignal.timeout(timeoutMs);
+    const response = await fetch(url, { method, headers, body: body && JSON.stringify(body), signal }).catch((cause) => {
+      if (cause.name === "TimeoutError")
+        throw new CommandError(`The supervisor did not end ${method} ${path} in ${timeoutMs / 1000} s; see usdf logs supervisor.`);
+      throw new NotRunning("The local stack does not run; start it: npm run up", exitCodes.notRunning, { cause });
+    });
+    const text = await response.text();
+    if (!response.ok) throw new CommandError(text || `the supervisor answered ${response.status}`);
+    return (text ? JSON.parse(text) : undefined) as T;
+  }
+}
+
+class NotRunning extends CommandError {}
+
+/**
+ * The local stack that `usdf up` started in this checkout: where things are, and the keys to them.
+ * @throws {@link CommandError} (exit code 3) when it does not run.
+ */
+export async function localStack(): Promise<LocalStack> {
+  return new SupervisorClient(await openState()).stack();
+}
+
+/**
+ * Variables of a workload of the running local stack, as its container has them (addresses for names, secrets included).
+ * @param component - Label `app.kubernetes.io/name`, e.g. `reconcile`.
+ * @throws {@link CommandError} (exit code 3) when the stack does not run.
+ */
+export async function localEnvironment(component: string): Promise<EnvironmentOf> {
+  return new SupervisorClient(await openState()).environment(component);
+}

@@ -1,0 +1,2 @@
+export type { EnvironmentOf, LocalStack, StatusReport } from "./api";
+export { localEnvironment, localStack, SupervisorClient } from "./client";

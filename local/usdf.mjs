@@ -1,0 +1,98 @@
+#!/usr/bin/env node
+/**
+ * The `usdf` command, with nothing needed but Node: installs the npm packages when they are missing or stale, bundles
+ * the workloads for the commands that run them, then hands over to cli.ts. Kept free of packages and of new syntax, so that
+ * it can still say what is wrong on an old Node.
+ */
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const needed = [20, 19];
+/** Commands that run the bundled workloads. */
+const runsWorkloads = new Set(["up", "test", "bench"]);
+
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < needed[0] || (major === needed[0] && minor < needed[1])) {
+  fail(`usdf needs Node ${needed.join(".")} or newer, this is ${process.version}. Install one, e.g.: nvm install 22`);
+}
+try {
+  await installPackages();
+  const words = process.argv.slice(2);
+  if (runsWorkloads.has(words.find((word) => !word.startsWith("-")))) {
+    const { build } = await import("../workloads/build.mjs");
+    await build();
+  }
+} catch (error) {
+  fail(error.message);
+}
+quiet();
+const require = createRequire(import.meta.url);
+require("tsx/cjs/api").register();
+require("./cli.ts").main(process.argv);
+
+/** `npm ci`, unless what is installed is what package-lock.json says. */
+async function installPackages() {
+  const lockText = readFileSync(join(root, "package-lock.json"), "utf8");
+  const hash = createHash("sha256").update(lockText).digest("hex");
+  const stamp = join(root, "node_modules", ".usdf-stamp");
+  if (read(stamp) === hash) return;
+  if (!isInstalled(JSON.parse(lockText))) await npmCi();
+  writeFileSync(stamp, hash);
+}
+
+/** Whether npm's own record of node_modules holds every package of the lock file at its version. */
+function isInstalled(lock) {
+  const record = read(join(root, "node_modules", ".package-lock.json"));
+  if (!record) return false;
+  const installed = JSON.parse(record).packages;
+  return Object.entries(lock.packages)
+    .filter(([path, entry]) => path.includes("node_modules/") && !entry.link && !entry.optional)
+    .every(([path, { version }]) => installed[path]?.version === version);
+}
+
+function npmCi() {
+  const state = join(root, ".usdf");
+  mkdirSync(state, { recursive: true, mode: 0o700 });
+  const logFile = join(state, "npm-ci.log");
+  const log = openSync(logFile, "w", 0o600);
+  const started = Date.now();
+  const line = () => `Installing npm packages (once) … ${Math.round((Date.now() - started) / 1000)} s`;
+  const isTerminal = process.stderr.isTTY;
+  process.stderr.write(isTerminal ? line() : "Installing npm packages (once) …\n");
+  const ticking = isTerminal ? setInterval(() => process.stderr.write(`\r${line()}`), 1000) : undefined;
+  const child = spawn("npm", ["ci", "--no-audit", "--no-fund"], { cwd: root, stdio: ["ignore", log, log] });
+  return new Promise((resolve, reject) => {
+    child.on("error", (cause) => reject(new Error(`npm cannot be run (${cause.message}); it comes with Node.`)));
+    child.on("exit", (code) => {
+      clearInterval(ticking);
+      closeSync(log);
+      if (isTerminal) process.stderr.write("\n");
+      if (code === 0) resolve();
+      else reject(new Error(`npm ci failed; the end of ${logFile}:\n${read(logFile).trimEnd().split("\n").slice(-8).join("\n")}`));
+    });
+  });
+}
+
+/** Warnings of libraries that a user can do nothing about; all others are shown. */
+function quiet() {
+  const emit = process.emitWarning;
+  process.emitWarning = function (warning, ...rest) {
+    const text = `${warning?.name ?? ""} ${warning?.message ?? warning} ${JSON.stringify(rest[0] ?? "")}`;
+    const known = /NodeVersionSupportWarning|AWS SDK for JavaScript|loading ES Module .* using require|punycode/;
+    if (!known.test(text)) emit.call(process, warning, ...rest);
+  };
+}
+
+function read(file) {
+  return existsSync(file) ? readFileSync(file, "utf8") : "";
+}
+
+function fail(message) {
+  process.stderr.write(`usdf: ${message}\n`);
+  process.exit(1);
+}
