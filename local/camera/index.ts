@@ -10,3 +10,4 @@ export {
   sendExposures,
   type SentExposure,
 } from "./send";
+export { bucketFile, resolveBucket } from "./target";

@@ -76,8 +76,8 @@ export async function sendExposures(options: SendOptions): Promise<SendResult> {
   const { bucket, concurrency = 32, giveUpAfterMs = 60_000, ratePerSecond, onProgress, stop } = options;
   const instrument = instrumentNamed(options.instrument);
   const detectors = chosen(instrument.detectors, options.detectors, instrument.name);
-  positive("exposures", options.exposures);
-  positive("concurrency", concurrency);
+  whole("exposures", options.exposures);
+  whole("concurrency", concurrency);
   if (ratePerSecond !== undefined) positive("rate", ratePerSecond);
   const s3 = clientOf(bucket);
   const started = Date.now();
@@ -231,4 +231,8 @@ function chosen(
 
 function positive(name: string, value: number): void {
   if (!(Number.isFinite(value) && value > 0)) throw new CameraError(`${name} ${value} is not a number above 0.`);
+}
+
+function whole(name: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1) throw new CameraError(`${name} ${value} is not a whole number above 0.`);
 }

@@ -1,0 +1,82 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { SendProgress, SendResult } from "../camera";
+
+interface SendCommand {
+  instrument: string;
+  exposures: number;
+  rate: number;
+  bucket?: string;
+  dayObs?: string;
+  firstSeq?: number;
+  detectors?: string;
+  endpoint?: string;
+  profile?: string;
+  json?: boolean;
+}
+
+/** `usdf camera send`: plays a camera. */
+export function register(program: Command): void {
+  const camera = program.command("camera").description("play a camera");
+  camera
+    .command("send")
+    .description("write exposures as the cameras do: FITS files with JSON sidecars, into the bucket of the local stack")
+    .addOption(
+      new Option("--instrument <name>", "instrument to play: 1, 9 or 205 detectors")
+        .choices(["LATISS", "LSSTComCam", "LSSTCam"])
+        .default("LATISS"),
+    )
+    .option("--exposures <n>", "number of exposures", positive, 1)
+    .option("--rate <r>", "exposures per second", positive, 1)
+    .option("--bucket <name>", "bucket to write to; default: that of the local stack")
+    .option("--day-obs <YYYYMMDD>", "day of observation; default: today's, which began at 12:00 UTC")
+    .option("--first-seq <n>", "number of the first exposure; default: one more than the last in the bucket", positive)
+    .option("--detectors <names>", "only these detectors, e.g. R22_S11,R00_SG0; default: all")
+    .option("--endpoint <url>", "another S3 service, with the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    .option("--profile <name>", "another S3 service, from LSST_RESOURCES_S3_PROFILE_<name>=https://ACCESS:SECRET@host")
+    .option("--json", "print what was sent as JSON")
+    .action(async (options: SendCommand) => {
+      const { resolveBucket, sendExposures } = await import("../camera");
+      const { dayObsOf } = await import("../../workloads/src/lib/objectPath");
+      const bucket = await resolveBucket(options);
+      const stop = new AbortController();
+      process.once("SIGINT", () => stop.abort());
+      const result = await sendExposures({
+        instrument: options.instrument,
+        bucket,
+        exposures: options.exposures,
+        ratePerSecond: options.rate,
+        dayObs: options.dayObs ?? dayObsOf(new Date()),
+        firstSeqNum: options.firstSeq,
+        detectors: options.detectors?.split(","),
+        onProgress: options.json ? undefined : progressLine(),
+        stop: stop.signal,
+      });
+      console.log(options.json ? JSON.stringify(result, null, 2) : summary(result));
+    });
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(Number.isFinite(value) && value > 0)) throw new InvalidArgumentError("It is not a number above 0.");
+  return value;
+}
+
+/** One line that is written over, on a terminal only. */
+function progressLine(): ((progress: SendProgress) => void) | undefined {
+  if (!process.stderr.isTTY) return undefined;
+  let shownMs = 0;
+  return ({ key, done, total }) => {
+    if (done < total && Date.now() - shownMs < 100) return;
+    shownMs = Date.now();
+    process.stderr.write(done === total ? "\r\x1b[2K" : `\r\x1b[2K${done}/${total}  ${key}`);
+  };
+}
+
+function summary({ instrument, bucket, objects, bytes, seconds, exposures }: SendResult): string {
+  const names = exposures.map(({ obsId }) => obsId);
+  const which = names.length > 2 ? `${names[0]} … ${names.at(-1)}` : names.join(", ");
+  return [
+    `${instrument}: ${exposures.length} exposure${exposures.length === 1 ? "" : "s"} (${which})`,
+    `${objects} objects, ${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s to bucket ${bucket}`,
+  ].join("\n");
+}
