@@ -1,0 +1,105 @@
+import pLimit from "p-limit";
+import { FacilityError, messageOf } from "../lib/errors";
+import { keyOf } from "../lib/objectPath";
+import { blockBytes, type Header, readFitsHeader } from "./fitsHeader";
+import { type ObjectInfo, ObjectMissingError, type ObjectStore } from "./objectStore";
+
+/** An object with its header. */
+export interface ObjectMetadata {
+  readonly info: ObjectInfo;
+  /** Header of the sidecar, else of the file; absent when neither can be read, see `fault`. */
+  readonly header?: Readonly<Record<string, unknown>>;
+  /** Why there is no header. */
+  readonly fault?: MetadataError;
+}
+
+/** Neither sidecar nor file has a header that can be read. */
+export class MetadataError extends FacilityError {
+  readonly code = "METADATA";
+  readonly retryable = true; // a sidecar may come later than its file
+  constructor(path: string, reasons: readonly string[]) {
+    super(`Cannot read the metadata of "${path}": ${reasons.join("; ")}. PUT a sidecar, then retry the dead letter.`);
+  }
+}
+
+const firstRangeBytes = 10 * blockBytes;
+/** A primary header of more than this is taken for damage: 13,000 cards. */
+const largestHeaderBytes = 365 * blockBytes;
+
+/**
+ * Reads what the store knows of an object and its header; both are asked at the same time.
+ * @throws {@link ObjectMissingError} {@link StoreUnavailableError}
+ */
+export async function readMetadata(store: ObjectStore, path: string): Promise<ObjectMetadata> {
+  const [info, header] = await Promise.all([store.head(path), readHeader(store, path).catch(faultOf)]);
+  return header instanceof MetadataError ? { info, fault: header } : { info, header };
+}
+
+function faultOf(error: unknown): MetadataError {
+  if (error instanceof MetadataError) return error;
+  throw error;
+}
+
+async function readHeader(store: ObjectStore, path: string): Promise<Readonly<Record<string, unknown>>> {
+  const reasons: string[] = [];
+  const key = keyOf(path);
+  const sidecar = key.replace(/\.[^./]*$/, "") + ".json";
+  try {
+    return parseSidecar((await store.read(sidecar)).toString("utf8"));
+  } catch (error) {
+    if (error instanceof FacilityError && !(error instanceof ObjectMissingError)) throw error;
+    reasons.push(`sidecar "${sidecar}": ${error instanceof ObjectMissingError ? "there is none" : messageOf(error)}`);
+  }
+  try {
+    return await readFits(store, key);
+  } catch (error) {
+    if (error instanceof FacilityError) throw error;
+    throw new MetadataError(path, [...reasons, `FITS header: ${messageOf(error)}`]);
+  }
+}
+
+async function readFits(store: ObjectStore, key: string): Promise<Header> {
+  for (let size = firstRangeBytes; ; size = Math.min(size * 6, largestHeaderBytes)) {
+    const bytes = await store.read(key, size);
+    const header = readFitsHeader(bytes);
+    if (header) return header;
+    if (bytes.length < size || size === largestHeaderBytes) throw new Error("it has no END");
+  }
+}
+
+/** A sidecar is the header as a JSON object. Python writes `NaN` and `Infinity`, which JSON does not know: they are null. */
+export function parseSidecar(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = JSON.parse(text.replace(/([:[,]\s*)(-?Infinity|NaN)(?=\s*[,}\]])/g, "$1null"));
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("it is no JSON object");
+  return value as Record<string, unknown>;
+}
+
+/** Reads many objects, `concurrency` at a time. Each is told to `onEach` as soon as it is read. */
+export async function readAll(
+  store: ObjectStore,
+  paths: readonly string[],
+  concurrency: number,
+  onEach: (path: string, metadata: ObjectMetadata) => void | Promise<void>,
+): Promise<Map<string, ObjectMetadata | Error>> {
+  const limit = pLimit(concurrency);
+  const found = new Map<string, ObjectMetadata | Error>();
+  await Promise.all(
+    paths.map((path) =>
+      limit(async () => {
+        try {
+          const metadata = await readMetadata(store, path);
+          found.set(path, metadata);
+          await onEach(path, metadata);
+        } catch (error) {
+          found.set(path, error as Error);
+        }
+      }),
+    ),
+  );
+  return found;
+}
