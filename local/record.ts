@@ -170,9 +170,9 @@ function added(type: string, inputs: Record<string, unknown>): Record<string, un
     return { status: { loadBalancer: { ingress: [{ ip: `${name}.${namespace}.svc.cluster.local` }] } } };
   }
   if (type.endsWith(":NotificationTopic")) {
-    const { zonegroup = "default" } = inputs.rgw as { zonegroup?: string };
+    const { zonegroup = "default", tenant = "" } = inputs.rgw as { zonegroup?: string; tenant?: string };
     const digest = createHash("sha256").update(JSON.stringify(inputs)).digest("hex").slice(0, 16);
-    return { arn: `arn:aws:sns:${zonegroup}::${String(inputs.name)}`, revision: digest };
+    return { arn: `arn:aws:sns:${zonegroup}:${tenant}:${String(inputs.name)}`, revision: digest };
   }
   return {};
 }

@@ -9,6 +9,8 @@ import type { RgwConnection } from "./types";
 export interface Receiver {
   readonly pushEndpoint: pulumi.Input<string>;
   readonly opaqueData?: pulumi.Input<string>;
+  /** What must run before the gateway pushes: its queue may stand still after a first refused connection. */
+  readonly waitFor?: pulumi.Resource;
 }
 
 /** Arguments of {@link CephGateway}. */
@@ -29,13 +31,13 @@ export class CephGateway extends pulumi.ComponentResource {
     const child = { parent: this };
     const topics: Record<string, NotificationTopic> = {};
     for (const [topicName, topic] of Object.entries(endpoint.topics)) {
-      const { profile, to: _to, pushEndpoint: _literal, opaqueDataFrom: _from, ...settings } = topic;
-      const rgw = connection(endpoint, profile);
-      const { pushEndpoint, opaqueData } = receiverOf(topic);
+      const { profile, tenant, to: _to, pushEndpoint: _literal, opaqueDataFrom: _from, ...settings } = topic;
+      const rgw = { ...connection(endpoint, profile), tenant };
+      const { pushEndpoint, opaqueData, waitFor } = receiverOf(topic);
       topics[topicName] = new NotificationTopic(
         `${name}-${topicName}`,
         { rgw, name: topicName, ...settings, pushEndpoint, opaqueData },
-        child,
+        { ...child, dependsOn: waitFor },
       );
     }
     const providers = new Map<string, ReturnType<typeof rgwProvider>>();

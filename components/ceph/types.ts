@@ -7,6 +7,8 @@ export interface RgwConnection {
   readonly url: Input<string>;
   /** API name of its zonegroup: the region in topic ARNs, e.g. `default`, `sdfembargo`. @defaultValue `default` */
   readonly zonegroup?: Input<string>;
+  /** Tenant of that user, part of topic ARNs. The gateway knows it by itself; a preview only by this. @defaultValue none */
+  readonly tenant?: Input<string>;
   /**
    * Profile of the AWS credentials file (`AWS_SHARED_CREDENTIALS_FILE`) of whoever runs the program.
    * @defaultValue the environment: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or `AWS_PROFILE`

@@ -45,6 +45,10 @@ const bucket = z.strictObject({
 const topic = z
   .strictObject({
     profile: profile.optional(),
+    tenant: z
+      .string()
+      .optional()
+      .describe("Tenant of the profile's user, for the ARN that previews show. Default: none."),
     to: z
       .strictObject({ environment: z.string().describe("Environment of embargo ingest in this stack.") })
       .optional()

@@ -34,8 +34,8 @@ export const platformSchema = z
           .describe("Namespace of the Prometheus that may read the metrics ports."),
         runbookUrl: z
           .url()
-          .default("https://github.com/lsst-dm/usdf/blob/main/docs/runbook.md")
-          .describe("Page that alerts link to; the alert's name is the anchor."),
+          .optional()
+          .describe("Page that alerts link to; the alert's name in small letters is the anchor. Default: no link."),
       })
       .prefault({})
       .describe("Metrics and alerts."),

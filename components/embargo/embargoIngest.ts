@@ -1,7 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { EmbargoConfig, PlatformConfig } from "../config";
+import { type EmbargoConfig, imageOf, type PlatformConfig } from "../config";
 import { SecretReference, secretValue } from "../platform";
+import { Alerts } from "./alerts";
 import { Enqueue } from "./enqueue";
 import { environmentOf, notificationSecret, secretsInUse, secretTable } from "./environment";
 import { Idle } from "./idle";
@@ -23,6 +24,8 @@ export class EmbargoIngest extends pulumi.ComponentResource {
   readonly pushEndpoint: pulumi.Output<string>;
   /** `opaqueData` that the topic must hand out: a secret; empty where none is asked for. */
   readonly opaqueData: pulumi.Output<string> | undefined;
+  /** What must run before the topic pushes. */
+  readonly waitFor: pulumi.Resource;
   /** URL that clients ask which images have arrived; `undefined` without presence. */
   readonly presenceUrl: pulumi.Output<string> | undefined;
   /** `host:port` of the Redis. */
@@ -35,8 +38,7 @@ export class EmbargoIngest extends pulumi.ComponentResource {
     const settings = embargo.environments[name];
     if (settings === undefined) throw new Error(`No environment "${name}" in usdf:embargo.environments.`);
     const parts = ["enqueue", "ingest", "idle", "presence"] as const;
-    const probe = environmentOf(name, embargo, platform, name);
-    const allOurs = parts.every((part) => probe.runs(part) === "usdf");
+    const allOurs = parts.every((part) => imageOf(part, settings, embargo) === "usdf");
     const namespace = new k8s.core.v1.Namespace(
       name,
       {
@@ -60,11 +62,15 @@ export class EmbargoIngest extends pulumi.ComponentResource {
       new SecretReference(`${name}-${secret}`, { ...place, ...table[secret] }, child);
     }
     this.redisEndpoint = new Redis(environment, child).endpoint;
-    this.pushEndpoint = new Enqueue(environment, child).pushEndpoint;
+    const enqueue = new Enqueue(environment, child);
+    this.waitFor = enqueue;
+    this.pushEndpoint = enqueue.pushEndpoint;
     new Ingest(environment, child);
     new Idle(environment, child);
     this.presenceUrl = settings.presence && new Presence(environment, settings.presence, child).url;
     if (environment.runs("ingest") === "usdf") new Reconcile(environment, child);
+    const measured = environment.runs("idle") === "usdf" && environment.runs("ingest") === "usdf";
+    if (platform.monitoring.enabled && measured) new Alerts(environment, child);
     this.opaqueData =
       settings.enqueue.kafka !== undefined || settings.enqueue.allowEmptySecret
         ? undefined

@@ -118,8 +118,10 @@ const httpProbes: Probes = {
 };
 
 /** Arguments of {@link foreignProgram}. */
-export interface ForeignProgramArgs<C extends Contract, Env extends ContainerEnv<C> = ContainerEnv<C>>
-  extends ProgramArgs<C, Env> {
+export interface ForeignProgramArgs<
+  C extends Contract,
+  Env extends ContainerEnv<C> = ContainerEnv<C>,
+> extends ProgramArgs<C, Env> {
   /** Variables that only the other program knows. */
   readonly more?: Readonly<Record<string, EnvValue>>;
   /** Whether it listens on the contract's port. */
