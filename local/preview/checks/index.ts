@@ -1,0 +1,23 @@
+import type { Declaration } from "../declaration";
+import type { Finding, StackFinding } from "./finding";
+import { checkQueues } from "./queues";
+import { checkReferences } from "./references";
+import { checkSchemas } from "./schemas";
+import { checkSelectors } from "./selectors";
+import { checkUniqueness } from "./uniqueness";
+
+export type { Finding } from "./finding";
+
+/** Everything that can be known to be wrong with what a stack declares, before any cluster sees it. Errors first. */
+export function checkDeclaration({ stack, objects }: Declaration): Finding[] {
+  const checks: ((all: typeof objects) => StackFinding[])[] = [
+    checkSchemas,
+    checkReferences,
+    checkSelectors,
+    checkQueues,
+    checkUniqueness,
+  ];
+  const findings = checks.flatMap((check) => check(objects)).map((one) => ({ stack, ...one }));
+  const rank = ({ level }: Finding) => (level === "error" ? 0 : 1);
+  return findings.sort((a, b) => rank(a) - rank(b));
+}

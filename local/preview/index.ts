@@ -1,0 +1,88 @@
+import picocolors from "picocolors";
+import { recordStack } from "../record";
+import { checkDeclaration } from "./checks";
+import { type Declaration, declarationOf } from "./declaration";
+import { filesOf } from "./render";
+import { count, environmentsOf, showChanges, showFindings, showOthers, showTree } from "./show";
+import { requireStacks, root, stacksOf } from "./stacks";
+
+/** What a preview found, for people and for programs. */
+export interface Preview {
+  readonly text: string;
+  readonly json: unknown;
+  /** False when a finding is an error. */
+  readonly ok: boolean;
+}
+
+/**
+ * Records stacks, checks every object and the references between them, and compares with a git ref if asked.
+ * @param names - Stacks in full; by default prod and dev. The other stacks that run on clusters are counted only.
+ * @param ref - Git ref to compare with.
+ */
+export async function preview(names: readonly string[], ref?: string): Promise<Preview> {
+  const known = stacksOf();
+  const shown = names.length > 0 ? [...new Set(names)] : ["prod", "dev"].filter((name) => known.includes(name));
+  requireStacks(shown, known);
+  const others = known.filter((name) => name !== "local" && !shown.includes(name));
+  const record = async (stack: string) => declarationOf(await recordStack(stack));
+  const inFull: Declaration[] = [];
+  for (const stack of shown) inFull.push(await record(stack));
+  const counted: Declaration[] = [];
+  for (const stack of others) counted.push(await record(stack));
+
+  const findings = inFull.flatMap((declaration) => checkDeclaration(declaration));
+  const errors = findings.filter(({ level }) => level === "error").length;
+  const changes = ref === undefined ? undefined : await changesSince(ref, inFull);
+
+  const colors = picocolors.createColors(picocolors.isColorSupported);
+  const parts = [
+    ...inFull.map((declaration) =>
+      showTree(
+        declaration,
+        findings.filter(({ stack }) => stack === declaration.stack),
+        colors,
+      ),
+    ),
+    ...(counted.length > 0 ? [`Other environments\n${showOthers(counted, colors)}`] : []),
+    ...(findings.length > 0 ? [showFindings(findings, colors)] : []),
+    ...(changes ?? []).map(({ stack, objects }) =>
+      objects.length === 0
+        ? `${stack}: no object differs from ${ref}`
+        : `${stack}: ${count(objects.length, "object")} differ${objects.length === 1 ? "s" : ""} from ${ref}\n${showChanges(objects, colors)}`,
+    ),
+    `${count(errors, "error")}, ${count(findings.length - errors, "warning")}`,
+  ];
+  return {
+    text: parts.join("\n\n"),
+    json: {
+      stacks: inFull.map((declaration) => ({ stack: declaration.stack, environments: summaries(declaration, true) })),
+      others: counted.map((declaration) => ({ stack: declaration.stack, environments: summaries(declaration, false) })),
+      findings,
+      ...(changes === undefined ? {} : { diff: { ref, stacks: changes } }),
+    },
+    ok: errors === 0,
+  };
+}
+
+async function changesSince(ref: string, declarations: readonly Declaration[]) {
+  const { compareFiles, filesAtRef } = await import("./diff");
+  const before = await filesAtRef(
+    root,
+    ref,
+    declarations.map(({ stack }) => stack),
+  );
+  return declarations.map((declaration, index) => ({
+    stack: declaration.stack,
+    objects: compareFiles(before[index]!, filesOf(declaration)),
+  }));
+}
+
+function summaries(declaration: Declaration, withObjects: boolean) {
+  return environmentsOf(declaration).map(({ system, environment, places, objects }) => ({
+    system,
+    environment,
+    places,
+    count: objects.length,
+    ...(withObjects ? { objects: objects.map(({ kind, name, file }) => ({ kind, name, file })) } : {}),
+  }));
+}
