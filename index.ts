@@ -1,15 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { CephGateway } from "./components/ceph";
-import { loadStackConfig } from "./components/config";
+import { loadStackConfig, rawStackConfig } from "./components/config";
 import { EmbargoIngest } from "./components/embargo";
 import { clusterProvider, requireKubeContexts, runsInEngine, secretValue } from "./components/platform";
 
 /** The program: configuration -> systems -> stack outputs. Pulumi calls it; `usdf preview|render|up` record it. */
 export = async function program() {
-  const config = new pulumi.Config("usdf");
-  const systems = ["platform", "embargo", "ceph"].map((key) => [key, config.getObject(key)] as const);
-  const given = Object.fromEntries(systems.filter(([, value]) => value !== undefined));
-  const { platform, embargo, ceph } = loadStackConfig(given, pulumi.getStack());
+  const { platform, embargo, ceph } = loadStackConfig(rawStackConfig(pulumi.runtime.allConfig()), pulumi.getStack());
 
   const environments = Object.entries(embargo?.environments ?? {});
   const contexts = environments.map(([, settings]) => (settings.kubeContext ?? embargo?.kubeContext)!);

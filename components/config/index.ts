@@ -1,4 +1,4 @@
 export type { CephConfig, CephEndpoint, CephTopic } from "./ceph";
 export { type EmbargoConfig, type EmbargoEnvironment, imageOf, type LoadBalancer } from "./embargo";
 export type { PlatformConfig } from "./platform";
-export { loadStackConfig, StackConfigError, stackJsonSchema, type StackConfig } from "./stack";
+export { loadStackConfig, rawStackConfig, StackConfigError, stackJsonSchema, type StackConfig } from "./stack";

@@ -51,6 +51,23 @@ export class StackConfigError extends Error {
 }
 
 /**
+ * Values of the keys `usdf:<system>`, by system, from the configuration as the engine hands it over (objects as JSON).
+ * Every key counts, so that a misspelt system is seen. `usdf:secrets` holds secret values and is read by itself.
+ */
+export function rawStackConfig(all: Readonly<Record<string, string>>): Record<string, unknown> {
+  const entries = Object.entries(all).filter(([key]) => key.startsWith("usdf:") && key !== "usdf:secrets");
+  return Object.fromEntries(entries.map(([key, text]) => [key.slice("usdf:".length), parsed(text)]));
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text; // the schema says that it must be an object
+  }
+}
+
+/**
  * Checks a stack's configuration and fills in defaults.
  * @param raw - Values of the keys `usdf:<system>`, by system.
  * @param stack - Name of the stack, for the message.
