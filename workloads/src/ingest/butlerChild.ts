@@ -85,6 +85,11 @@ export class ButlerChild implements Butler {
     return (await this.ask("known", { uris }, 1)).known as boolean[];
   }
 
+  /** Process id of the child, while there is one. */
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
   /** Whether it works on a request, or answered one a moment ago: then readiness need not ask. */
   answeredLately(): boolean {
     return this.lastAnswerMs > 0 && (this.current !== undefined || Date.now() - this.lastAnswerMs < freshMs);
