@@ -26,6 +26,9 @@ export const enqueueContract = {
         "Comma-separated `[profile@]bucket` names that have an ingester; a record of another bucket is dead-lettered " +
         "as UNKNOWN_BUCKET. Empty accepts every bucket",
     }).default([]),
+    KEY_ENCODING: choice(["raw", "url"], {
+      about: "How the object store writes keys in its events: Ceph `raw`, S3 itself `url` (`+` a space, `%XX` a byte)",
+    }).default("raw"),
     ENQUEUE_DEDUPE_TTL: seconds({
       about: "How long the same notification of an object is taken for a repeat",
       min: 1,

@@ -1,5 +1,5 @@
 import { messageOf } from "../lib/errors";
-import { isCreation, type NotificationRecord } from "../lib/notification";
+import { isCreation, type KeyEncoding, type NotificationRecord } from "../lib/notification";
 import { type ObjectPath, parseObjectPath } from "../lib/objectPath";
 import type { QueueRecord, RejectedNotification } from "../lib/queue";
 import { metrics } from "./metrics";
@@ -34,13 +34,14 @@ export interface SorterOptions {
   readonly datasetRegexp: RegExp;
   /** `[profile@]bucket` names that have an ingester; empty accepts every bucket. */
   readonly buckets: readonly string[];
+  readonly keyEncoding: KeyEncoding;
 }
 
 /** Decides for each record: to the queue, to the dead letters, or left out. */
 export class Sorter {
   private readonly prefix: string;
   private readonly buckets: ReadonlySet<string>;
-  constructor(private readonly options: SorterOptions) {
+  constructor(readonly options: SorterOptions) {
     this.prefix = options.profile === "" ? "" : `${options.profile}@`;
     this.buckets = new Set(options.buckets);
   }

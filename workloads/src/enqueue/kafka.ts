@@ -148,7 +148,7 @@ export class KafkaEnqueue {
     const intake = emptyIntake();
     for (const { value, offset } of messages) {
       const text = value?.toString("utf8") ?? "";
-      const { records, faults } = text === "" ? emptyMessage : readNotificationText(text);
+      const { records, faults } = text === "" ? emptyMessage : readNotificationText(text, sorter.options.keyEncoding);
       for (const record of records) sorter.sort(record, intake);
       for (const { index, reason } of faults) {
         const where = index < 0 ? reason : `Records[${index}]: ${reason}`;

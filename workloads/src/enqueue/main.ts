@@ -13,7 +13,12 @@ runWorkload(enqueueContract, async ({ env, log, stop, closers }) => {
   const redis = closers.add("redis", connectRedis({ ...redisOptions(env), log }), (connection) =>
     connection.disconnect(),
   );
-  const sorter = new Sorter({ profile: env.PROFILE, datasetRegexp, buckets: env.BUCKETS });
+  const sorter = new Sorter({
+    profile: env.PROFILE,
+    datasetRegexp,
+    buckets: env.BUCKETS,
+    keyEncoding: env.KEY_ENCODING,
+  });
   const storeOptions = { redis, log, dedupeSeconds: env.ENQUEUE_DEDUPE_TTL };
   const redisProbe: Probe = { name: "redis", check: async () => void (await redis.ping()) };
   const http = { host: env.HTTP_HOST, port: env.HTTP_PORT, log };

@@ -51,7 +51,7 @@ export function webhookRoutes(app: FastifyInstance, options: WebhookOptions): vo
   });
 
   app.post("/notify", async (request, reply) => {
-    const { records, faults } = readNotification(request.body);
+    const { records, faults } = readNotification(request.body, sorter.options.keyEncoding);
     const whole = faults.find((fault) => fault.index < 0);
     if (whole) {
       log.warn({ from: request.ip, reason: whole.reason }, "Request refused");

@@ -63,7 +63,8 @@ export function runWorkload<C extends Contract>(
       await run({ env, log, stop, closers });
     } catch (error) {
       if (!stop.aborted) {
-        log.fatal({ err: error }, messageOf(error));
+        if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
+        else log.fatal({ err: error }, messageOf(error));
         code = error instanceof ConfigError ? exitCode.badConfig : exitCode.failed;
       }
     }
