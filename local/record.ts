@@ -94,13 +94,21 @@ async function record(stack: string, root: string, yaml = readStackYaml(stack, r
   process.setSourceMapsEnabled(false);
   Error.stackTraceLimit = 3;
   let outputs: unknown;
+  let failure: { error: unknown } | undefined;
   try {
-    outputs = await pulumi.runtime.runInPulumiStack(program);
+    // The stack keeps promises that nobody awaits: an error must not reach them, or the process ends.
+    outputs = await pulumi.runtime.runInPulumiStack(() =>
+      program().catch((error: unknown) => {
+        failure = { error };
+        return {};
+      }),
+    );
     await waitForRPCs();
   } finally {
     process.setSourceMapsEnabled(sourceMapsEnabled);
     Error.stackTraceLimit = stackTraceLimit;
   }
+  if (failure) throw failure.error;
   const { value } = withoutSecrets(await pulumi.runtime.serializeProperties("outputs", { outputs }));
   return { stack, resources, outputs: (value as { outputs: Record<string, unknown> }).outputs };
 }
@@ -193,19 +201,20 @@ const resourceSignature = "5cf8f73096256a8f31e491e813e4eb8e";
 /** Pulumi's wire form as plain JSON: secrets replaced by marks, references to resources by their URN. */
 function withoutSecrets(input: unknown): { value: unknown; secrets: string[][] } {
   const secrets: string[][] = [];
-  const walk = (value: unknown, path: string[]): unknown => {
-    if (Array.isArray(value)) return value.map((item, index) => walk(item, [...path, String(index)]));
-    if (typeof value !== "object" || value === null) return value;
-    const object = value as Record<string, unknown>;
-    if (object[signature] === secretSignature) {
-      if (object.value === "" || object.value === undefined) return object.value; // nothing to keep
+  // Of a secret object the keys are kept: which keys a Secret has is no secret.
+  const walk = (value: unknown, path: string[], secret: boolean): unknown => {
+    if (Array.isArray(value)) return value.map((item, index) => walk(item, [...path, String(index)], secret));
+    if (typeof value !== "object" || value === null) {
+      if (!secret || value === "" || value === undefined) return value; // nothing to keep
       secrets.push(path);
-      return typeof object.value === "string" && vaultMark.read(object.value) ? object.value : secretMark;
+      return typeof value === "string" && vaultMark.read(value) ? value : secretMark;
     }
+    const object = value as Record<string, unknown>;
+    if (object[signature] === secretSignature) return walk(object.value, path, true);
     if (object[signature] === resourceSignature) return object.urn;
-    return Object.fromEntries(Object.entries(object).map(([key, item]) => [key, walk(item, [...path, key])]));
+    return Object.fromEntries(Object.entries(object).map(([key, item]) => [key, walk(item, [...path, key], secret)]));
   };
-  return { value: walk(input, []), secrets };
+  return { value: walk(input, [], false), secrets };
 }
 
 /** `value` with each object replaced for which `replace` gives something. */
