@@ -74,7 +74,9 @@ export async function handleDead(
     const named = new Set(paths.map((path) => path.replace(/^s3:\/\//, "")));
     for await (const { bucket, path } of dead(redis, options.bucket ?? known, options.code)) {
       if (named.size > 0 && !named.has(path)) continue;
-      wanted.set(bucket, [...(wanted.get(bucket) ?? []), path]);
+      const list = wanted.get(bucket) ?? [];
+      list.push(path);
+      wanted.set(bucket, list);
     }
     const done: string[] = [];
     for (const [bucket, list] of wanted) {
@@ -84,7 +86,8 @@ export async function handleDead(
         else if ((await dropDead(redis, bucket, part)) > 0) done.push(...part);
       }
     }
-    const missing = [...named].filter((path) => !done.includes(path));
+    const found = new Set(done);
+    const missing = [...named].filter((path) => !found.has(path));
     if (options.json) print({ [action === "retry" ? "retried" : "dropped"]: done, missing });
     else {
       line(`${done.length} dead letters ${action === "retry" ? "are queued again" : "dropped"}`);
