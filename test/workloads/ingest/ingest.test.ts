@@ -251,7 +251,8 @@ it("C6: Redis that fails after the Butler's commit makes no duplicate and counts
 });
 
 it("B1: a pod that is slower than its lease neither counts nor removes what others took over", async () => {
-  let slow: Promise<void> | undefined;
+  let goOn = () => {};
+  const slow = new Promise<void>((resolve) => (goOn = resolve));
   bench = await makeBench(stand, {
     leaseMs: 300_000,
     butler: (child) => spied(child, { ingest: async (kind, files) => (await slow, child.ingest(kind, files)) }),
@@ -259,8 +260,6 @@ it("B1: a pod that is slower than its lease neither counts nor removes what othe
   const other = await makeBench(stand, { same: bench, pod: "pod-1" });
   const [exposure] = await bench.send({ instrument: "LSSTComCam" });
   await bench.enqueue(exposure!.keys);
-  let goOn = () => {};
-  slow = new Promise((resolve) => (goOn = resolve));
   const turn = bench.ingester.turn();
   await until(
     "the slow pod to hold the batch",

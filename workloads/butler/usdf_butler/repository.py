@@ -29,10 +29,21 @@ def open_repository(repo: str, *, create: bool, registry_url: str) -> tuple[Butl
                 config = Config()
                 if registry_url:
                     config["registry", "db"] = registry_url
-                Butler.makeRepo(repo, config=config)
+                _make(repo, config)
                 created = True
                 log.info("Created repository %s", repo)
     return Butler.from_config(repo, writeable=True), created
+
+
+def _make(repo: str, config: Config) -> None:
+    """Makes a repository, or leaves nothing that looks like one: its configuration is written before its tables are."""
+    try:
+        Butler.makeRepo(repo, config=config)
+    except Exception:
+        if Butler.has_repo_config(repo):
+            root = ResourcePath(repo, forceDirectory=not repo.endswith((".yaml", ".yml")))
+            (root.join("butler.yaml", forceDirectory=False) if root.dirLike else root).remove()
+        raise
 
 
 @contextlib.contextmanager
