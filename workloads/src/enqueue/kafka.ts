@@ -42,7 +42,7 @@ export class KafkaEnqueue {
       ...source.connection,
       connectionTimeout: 5_000,
       requestTimeout: 30_000,
-      retry: { initialRetryTime: 300, maxRetryTime: maxMs, retries: 8 },
+      retry: { initialRetryTime: 300, maxRetryTime: maxMs, retries: 2 }, // we try again ourselves, and say so
       logLevel: logLevel.INFO,
       logCreator: () => (entry) => {
         const { message, error, ...fields } = entry.log;
@@ -92,31 +92,35 @@ export class KafkaEnqueue {
   /** Consumes until told to stop. @throws when the consumer ended for good. */
   async run(): Promise<void> {
     const { source, stop, log } = this.options;
-    const { cluster, kafkaTopic, consumerGroup, fromBeginning } = source;
-    if (!fromBeginning) {
+    if (!source.fromBeginning) {
       log.warn(
         "KAFKA_OFFSET_RESET=latest: what was sent before the group's first start, or while its offsets had expired, is skipped",
       );
     }
-    for (let attempt = 1; !stop.aborted; attempt++) {
+    const consuming = this.consume();
+    consuming.catch(() => undefined); // a stop cuts it short, and then nobody waits for it
+    await Promise.race([consuming, stopped(stop)]);
+  }
+
+  private async consume(): Promise<void> {
+    const { source, stop, log } = this.options;
+    const { cluster, kafkaTopic, consumerGroup, fromBeginning } = source;
+    for (let attempt = 1; ; attempt++) {
       try {
         this.sign();
         await this.consumer.connect();
         await this.consumer.subscribe({ topics: [kafkaTopic], fromBeginning });
         break;
       } catch (error) {
+        if (stop.aborted) return;
         log.error({ reason: messageOf(error), cluster, kafkaTopic }, "Kafka cannot be reached; trying again");
         await sleep(backoffMs(attempt, baseMs, maxMs), stop);
       }
     }
-    if (!stop.aborted) {
-      await this.consumer.run({
-        eachBatchAutoResolve: false,
-        eachBatch: (payload) => this.take(payload),
-      });
-      log.info(`Kafka consumer started: topic=${kafkaTopic} cluster=${cluster} group=${consumerGroup}`);
-      await Promise.race([this.ended, stopped(stop)]);
-    }
+    if (stop.aborted) return;
+    await this.consumer.run({ eachBatchAutoResolve: false, eachBatch: (payload) => this.take(payload) });
+    log.info(`Kafka consumer started: topic=${kafkaTopic} cluster=${cluster} group=${consumerGroup}`);
+    await this.ended;
   }
 
   /** Ends after the chunk in hand; what is durable is committed. */
