@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { messageOf } from "../../workloads/src/lib/errors";
 import { backoffMs, sleep } from "../../workloads/src/lib/process";
@@ -83,6 +84,7 @@ export async function sendExposures(options: SendOptions): Promise<SendResult> {
   const started = Date.now();
   const failed = new AbortController();
   const ended = stop ? AbortSignal.any([stop, failed.signal]) : failed.signal;
+  setMaxListeners(0, ended, ...(stop ? [stop] : [])); // each upload at hand listens
   const total = options.exposures * detectors.length;
   let done = 0;
   let bytes = 0;

@@ -32,11 +32,24 @@ export async function faultyPython(dir: string, rate: number): Promise<FaultyPyt
   };
 }
 
-/** What a registry in PostgreSQL holds, asked in SQL: the test must not ask the code that it tests. */
-export async function registryContents(url: string): Promise<{ paths: string[]; datasets: number; visits: number }> {
+/** Makes a database fit for a registry: an administrator's one step. */
+export async function prepareRegistry(url: string): Promise<void> {
+  await withDatabase(url, (client) => client.query("create extension if not exists btree_gist"));
+}
+
+async function withDatabase<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** What a registry in PostgreSQL holds, asked in SQL: the test must not ask the code that it tests. */
+export async function registryContents(url: string): Promise<{ paths: string[]; datasets: number; visits: number }> {
+  return withDatabase(url, async (client) => {
     const paths = await client.query<{ path: string }>("select path from file_datastore_records");
     const one = async (sql: string) => Number((await client.query<{ count: string }>(sql)).rows[0]?.count);
     return {
@@ -44,7 +57,5 @@ export async function registryContents(url: string): Promise<{ paths: string[]; 
       datasets: await one("select count(*) from dataset"),
       visits: await one("select count(*) from visit"),
     };
-  } finally {
-    await client.end();
-  }
+  });
 }

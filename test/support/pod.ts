@@ -49,8 +49,13 @@ export class Pod {
     const pod = new Pod(options);
     await pod.spawn();
     pod.loop = pod.keepRunning();
-    await pod.ready();
-    return pod;
+    try {
+      await pod.ready();
+      return pod;
+    } catch (error) {
+      await pod.stop(1_000);
+      throw error;
+    }
   }
 
   get pid(): number {
@@ -91,6 +96,7 @@ export class Pod {
   /** Stops it for good: SIGTERM, and SIGKILL when it takes longer than `graceMs`. Gives the exit code. */
   async stop(graceMs = 30_000): Promise<number | null> {
     this.stopping = true;
+    this.process?.kill("SIGCONT"); // a stopped process does not see SIGTERM
     const exit = await this.process?.stop(graceMs);
     await this.loop;
     return exit?.code ?? null;
@@ -116,6 +122,7 @@ export class Pod {
       if (this.stopping) return;
       this.restarts++;
       await this.spawn();
+      if (this.stopping) this.kill("SIGKILL"); // stop() saw the process before this one
     }
   }
 }

@@ -21,7 +21,7 @@ import {
 } from "../../local/services";
 import { bucketState } from "../../workloads/src/lib/queue";
 import { redisKey } from "../../workloads/src/lib/redisKeys";
-import { type FaultyPython, faultyPython, registryContents } from "../support/butler";
+import { type FaultyPython, faultyPython, prepareRegistry, registryContents } from "../support/butler";
 import { startGateway, type TestGateway, testProfile } from "../support/gateway";
 import { testAddress, testFolder, until } from "../support/network";
 import { buildWorkloads, Pod, runJob } from "../support/pod";
@@ -93,6 +93,7 @@ beforeAll(async () => {
     faultyPython(dir, butlerFaultRate),
     buildWorkloads(),
   ]);
+  await prepareRegistry(postgres.url("embargo"));
   client = new Redis({ host: redis.host, port: redis.port, password: redisPassword, maxRetriesPerRequest: null });
   client.on("error", () => {}); // it is restarted on purpose; ioredis connects again by itself
   relay = await startRelay({ host: testAddress(5), brokers: [kafka.bootstrap] });
