@@ -10,4 +10,3 @@ export {
   sendExposures,
   type SentExposure,
 } from "./send";
-export { bucketFile, resolveBucket } from "./target";

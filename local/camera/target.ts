@@ -1,10 +1,6 @@
-import { existsSync } from "node:fs";
 import { CommandError, exitCodes } from "../exit";
-import { existingState, readJson } from "../state";
+import { localStack } from "../runner";
 import type { Bucket } from "./send";
-
-/** File of the state folder in which `usdf up` notes where its camera writes: a {@link Bucket}. */
-export const bucketFile = "camera-bucket.json";
 
 /**
  * Bucket to write to: a named endpoint with the keys of the environment, a profile of the environment, or the local stack.
@@ -27,16 +23,8 @@ export async function resolveBucket(options: {
     }
     return { endpoint, accessKey, secretKey, name: named(bucket) };
   }
-  const state = await existingState();
-  const file = state?.path(bucketFile);
-  if (file === undefined || !existsSync(file)) {
-    throw new CommandError(
-      "The local stack has no bucket yet: run `usdf up`, or name another place with --endpoint or --profile.",
-      exitCodes.notRunning,
-    );
-  }
-  const local = readJson<Bucket | undefined>(file, undefined) as Bucket;
-  return bucket === undefined ? local : { ...local, name: bucket };
+  const stack = await localStack();
+  return { ...stack.s3, name: bucket ?? stack.bucket.name };
 }
 
 /** Profiles as lsst.resources reads them: `LSST_RESOURCES_S3_PROFILE_<name>=https://ACCESS:SECRET@host`. */

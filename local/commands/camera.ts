@@ -35,7 +35,8 @@ export function register(program: Command): void {
     .option("--profile <name>", "another S3 service, from LSST_RESOURCES_S3_PROFILE_<name>=https://ACCESS:SECRET@host")
     .option("--json", "print what was sent as JSON")
     .action(async (options: SendCommand) => {
-      const { resolveBucket, sendExposures } = await import("../camera");
+      const { sendExposures } = await import("../camera");
+      const { resolveBucket } = await import("../camera/target");
       const { dayObsOf } = await import("../../workloads/src/lib/objectPath");
       const bucket = await resolveBucket(options);
       const stop = new AbortController();
