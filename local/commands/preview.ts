@@ -14,7 +14,8 @@ export function register(program: Command): void {
     .option("--diff <ref>", "show what changed against a git ref, object by object")
     .option("--json", "print objects, findings and changes as JSON")
     .action(async (names: string[], options: Options) => {
-      const { preview } = await import("../preview");
+      // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded here: other commands do not wait for it
+      const { preview } = require("../preview") as typeof import("../preview");
       const { text, json, ok } = await preview(names, options.diff);
       console.log(options.json ? JSON.stringify(json) : text);
       if (!ok) process.exitCode = 1;

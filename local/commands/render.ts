@@ -9,12 +9,13 @@ export function register(program: Command): void {
     .requiredOption("--out <dir>", "folder; new, empty, or made by an earlier render")
     .option("--json", "print written and removed files as JSON")
     .action(async (stack: string, options: { out: string; json?: boolean }) => {
-      const [{ recordStack }, { declarationOf }, { renderTo }, { requireStacks }] = await Promise.all([
-        import("../record"),
-        import("../preview/declaration"),
-        import("../preview/render"),
-        import("../preview/stacks"),
-      ]);
+      // Loaded here, so that other commands do not wait for it.
+      /* eslint-disable @typescript-eslint/no-require-imports */
+      const { recordStack } = require("../record") as typeof import("../record");
+      const { declarationOf } = require("../preview/declaration") as typeof import("../preview/declaration");
+      const { renderTo } = require("../preview/render") as typeof import("../preview/render");
+      const { requireStacks } = require("../preview/stacks") as typeof import("../preview/stacks");
+      /* eslint-enable @typescript-eslint/no-require-imports */
       requireStacks([stack]);
       const { written, removed } = await renderTo(options.out, declarationOf(await recordStack(stack)));
       if (options.json) return console.log(JSON.stringify({ stack, out: options.out, written, removed }));

@@ -65,7 +65,8 @@ export async function preview(names: readonly string[], ref?: string): Promise<P
 }
 
 async function changesSince(ref: string, declarations: readonly Declaration[]) {
-  const { compareFiles, filesAtRef } = await import("./diff");
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded only when asked for
+  const { compareFiles, filesAtRef } = require("./diff") as typeof import("./diff");
   const before = await filesAtRef(
     root,
     ref,
