@@ -187,10 +187,8 @@ async function putObject(
       const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0;
       const lasting = status >= 400 && status < 500 && status !== 408 && status !== 429;
       if (lasting || stop?.aborted || Date.now() >= deadline) {
-        const reason = `${(error as Error).name}: ${messageOf(error)}`;
         throw new CameraError(
-          `Cannot put ${key} into bucket ${bucket.name} at ${bucket.endpoint} (${attempt} tries): ${reason}.`,
-          { cause: error },
+          `Cannot put ${key} into bucket ${bucket.name} at ${bucket.endpoint} (${attempt} tries): ${reasonOf(error)}`,
         );
       }
       await sleep(backoffMs(attempt, 100, 2_000), stop);
@@ -207,8 +205,7 @@ async function nextSeqNum(s3: S3Client, bucket: Bucket, instrument: string, dayO
     const page = await s3
       .send(new ListObjectsV2Command({ Bucket: bucket.name, Prefix: prefix, Delimiter: "/", ContinuationToken: token }))
       .catch((error: unknown) => {
-        const reason = `${(error as Error).name}: ${messageOf(error)}`;
-        throw new CameraError(`Cannot list bucket ${bucket.name} at ${bucket.endpoint}: ${reason}.`, { cause: error });
+        throw new CameraError(`Cannot list bucket ${bucket.name} at ${bucket.endpoint}: ${reasonOf(error)}`);
       });
     for (const { Prefix = "" } of page.CommonPrefixes ?? []) {
       const seqNum = Number(/_(\d+)\/$/.exec(Prefix)?.[1] ?? 0);
@@ -237,4 +234,20 @@ function positive(name: string, value: number): void {
 
 function whole(name: string, value: number): void {
   if (!Number.isInteger(value) || value < 1) throw new CameraError(`${name} ${value} is not a whole number above 0.`);
+}
+
+/** What an S3 call failed of, and what to do; RGW answers many with a name only. */
+function reasonOf(error: unknown): string {
+  const { name, code } = error as { name: string; code?: string };
+  const reason = code ?? name;
+  const message = messageOf(error);
+  const advice: Record<string, string> = {
+    ECONNREFUSED: "Is the endpoint right, and does the service run?",
+    NoSuchBucket: "Create the bucket first, or correct its name.",
+    InvalidAccessKeyId: "Use the keys of a user of that service.",
+    SignatureDoesNotMatch: "The secret key does not belong to the access key.",
+    AccessDenied: "Use the keys of someone who may write there.",
+  };
+  const detail = message === "" || message === "UnknownError" || message.includes(reason) ? "" : ` (${message})`;
+  return `${reason}${detail}. ${advice[reason] ?? ""}`.trim();
 }

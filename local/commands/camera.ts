@@ -25,11 +25,11 @@ export function register(program: Command): void {
         .choices(["LATISS", "LSSTComCam", "LSSTCam"])
         .default("LATISS"),
     )
-    .option("--exposures <n>", "number of exposures", positive, 1)
+    .option("--exposures <n>", "number of exposures", whole, 1)
     .option("--rate <r>", "exposures per second", positive, 1)
     .option("--bucket <name>", "bucket to write to; default: that of the local stack")
-    .option("--day-obs <YYYYMMDD>", "day of observation; default: today's, which began at 12:00 UTC")
-    .option("--first-seq <n>", "number of the first exposure; default: one more than the last in the bucket", positive)
+    .option("--day-obs <YYYYMMDD>", "day of observation; default: today's, which began at 12:00 UTC", dayObs)
+    .option("--first-seq <n>", "number of the first exposure; default: one more than the last in the bucket", whole)
     .option("--detectors <names>", "only these detectors, e.g. R22_S11,R00_SG0; default: all")
     .option("--endpoint <url>", "another S3 service, with the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     .option("--profile <name>", "another S3 service, from LSST_RESOURCES_S3_PROFILE_<name>=https://ACCESS:SECRET@host")
@@ -60,6 +60,20 @@ function positive(text: string): number {
   const value = Number(text);
   if (!(Number.isFinite(value) && value > 0)) throw new InvalidArgumentError("It is not a number above 0.");
   return value;
+}
+
+function whole(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("It is not a whole number above 0.");
+  return Number(text);
+}
+
+function dayObs(text: string): string {
+  const [, year, month, day] = /^(\d{4})(\d\d)(\d\d)$/.exec(text) ?? [];
+  const date = new Date(`${year}-${month}-${day}T00:00:00Z`);
+  if (Number.isNaN(date.getTime()) || date.toISOString().slice(8, 10) !== day) {
+    throw new InvalidArgumentError("It is not a date written YYYYMMDD.");
+  }
+  return text;
 }
 
 /** One line that is written over, on a terminal only. */
