@@ -46,7 +46,9 @@ export const checkout = realpathSync(resolve(__dirname, ".."));
  */
 export async function openState(root = checkout): Promise<State> {
   if (process.platform !== "linux")
-    throw new CommandError("usdf up needs Linux: every address of 127.0.0.0/8 answers there. Use a Linux VM or container.");
+    throw new CommandError(
+      "usdf up needs Linux: every address of 127.0.0.0/8 answers there. Use a Linux VM or container.",
+    );
   const dir = join(root, ".usdf");
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const network = await claimNetwork(root, dir);

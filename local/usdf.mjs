@@ -32,7 +32,7 @@ try {
 }
 quiet();
 const require = createRequire(import.meta.url);
-require("tsx/cjs/api").register();
+(await import("./typescript.mjs")).register();
 require("./cli.ts").main(process.argv);
 
 /** `npm ci`, unless what is installed is what package-lock.json says. */
@@ -73,7 +73,12 @@ function npmCi() {
       closeSync(log);
       if (isTerminal) process.stderr.write("\n");
       if (code === 0) resolve();
-      else reject(new Error(`npm ci failed; the end of ${logFile}:\n${read(logFile).trimEnd().split("\n").slice(-8).join("\n")}`));
+      else
+        reject(
+          new Error(
+            `npm ci failed; the end of ${logFile}:\n${read(logFile).trimEnd().split("\n").slice(-8).join("\n")}`,
+          ),
+        );
     });
   });
 }

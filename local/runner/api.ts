@@ -42,12 +42,23 @@ export interface CronStatus {
 }
 
 export interface StatusReport {
-  readonly supervisor: { readonly pid: number; readonly sinceMs: number; readonly network: string };
+  readonly supervisor: {
+    readonly pid: number;
+    readonly sinceMs: number;
+    readonly network: string;
+    /** Digest of the code it runs. */
+    readonly code: string;
+  };
   readonly services: readonly ServiceStatus[];
   readonly pods: readonly PodStatus[];
   readonly crons: readonly CronStatus[];
   /** Service objects: name, address, ports, number of ready pods behind. */
-  readonly forwards: readonly { readonly name: string; readonly address: string; readonly ports: readonly number[]; readonly ready: number }[];
+  readonly forwards: readonly {
+    readonly name: string;
+    readonly address: string;
+    readonly ports: readonly number[];
+    readonly ready: number;
+  }[];
 }
 
 /** Variables of a container, and the folder that it runs in. */

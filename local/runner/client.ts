@@ -1,5 +1,7 @@
+import type { RgwAccess } from "../../components/ceph";
 import { CommandError, exitCodes } from "../exit";
 import { openState, type State } from "../state";
+import type { SecretSource } from "./manifest";
 import type { ApplyRequest, EnvironmentOf, LocalStack, StatusReport } from "./api";
 
 /** The supervisor's HTTP API, from a command. */
@@ -16,9 +18,14 @@ export class SupervisorClient {
     }
   }
 
+  /** Tells what is wanted. */
+  want(request: ApplyRequest): Promise<void> {
+    return this.call("PUT", "/desired", request, 30_000);
+  }
+
   /** Makes what runs equal to what is wanted; returns when new pods are on their way, not when they are ready. */
-  apply(request: ApplyRequest): Promise<{ changed: string[] }> {
-    return this.call("PUT", "/desired", request, 120_000);
+  apply(): Promise<{ changed: string[] }> {
+    return this.call("POST", "/apply", undefined, 180_000);
   }
 
   /** Starts the backing services that are named, waits until they answer. */
@@ -26,9 +33,19 @@ export class SupervisorClient {
     return this.call("POST", "/services", { names }, 180_000);
   }
 
-  /** Buckets, users, policies, topics and notifications of the gateway. */
-  applyCeph(): Promise<{ changed: string[] }> {
-    return this.call("POST", "/ceph", undefined, 120_000);
+  /** Value of a secret of the local store. */
+  secret(source: SecretSource): Promise<string> {
+    return this.call("POST", "/secret", source, 10_000);
+  }
+
+  /** A push endpoint as the local gateway can reach it. */
+  pushEndpoint(endpoint: string, topic: string): Promise<string> {
+    return this.call("POST", "/endpoint", { endpoint, topic }, 60_000);
+  }
+
+  /** The gateway, with the keys of the buckets' owner. */
+  gateway(): Promise<RgwAccess> {
+    return this.call("GET", "/gateway", undefined, 10_000);
   }
 
   stack(): Promise<LocalStack> {
@@ -45,13 +62,25 @@ export class SupervisorClient {
     return this.call("POST", "/shutdown", undefined, 180_000);
   }
 
+  /** Ends the supervisor alone: what it runs stays for the next one. */
+  handOver(): Promise<void> {
+    return this.call("POST", "/handover", undefined, 10_000);
+  }
+
   private async call<T>(method: string, path: string, body: unknown, timeoutMs: number): Promise<T> {
     const headers = { authorization: `Bearer ${this.state.token}`, "content-type": "application/json" };
     const url = this.state.supervisorUrl + path;
     const signal = AbortSignal.timeout(timeoutMs);
-    const response = await fetch(url, { method, headers, body: body && JSON.stringify(body), signal }).catch((cause) => {
+    const response = await fetch(url, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal,
+    }).catch((cause) => {
       if (cause.name === "TimeoutError")
-        throw new CommandError(`The supervisor did not end ${method} ${path} in ${timeoutMs / 1000} s; see usdf logs supervisor.`);
+        throw new CommandError(
+          `The supervisor did not end ${method} ${path} in ${timeoutMs / 1000} s; see usdf logs supervisor.`,
+        );
       throw new NotRunning("The local stack does not run; start it: npm run up", exitCodes.notRunning, { cause });
     });
     const text = await response.text();

@@ -67,7 +67,7 @@ export class ContainerRun {
 
   private async keepRunning(): Promise<Exit> {
     const { restartPolicy } = this.options;
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       const startedMs = Date.now();
       const exit = await this.runOnce().catch((error: Error): Exit => {
         this.reason = error.message;
@@ -97,8 +97,7 @@ export class ContainerRun {
     const { container, process: spec, logFile, registry, key, hash, graceMs } = this.options;
     const adopted = await registry.adopt(key, hash, graceMs);
     if (!adopted) rotate(logFile);
-    const running =
-      adopted ?? (await startProcess({ name: container.name, ...spec, logFile, outlivesParent: true }));
+    const running = adopted ?? (await startProcess({ name: container.name, ...spec, logFile, outlivesParent: true }));
     registry.set(key, running, hash);
     this.running = running;
     this.state = "running";
@@ -163,10 +162,11 @@ export class ContainerRun {
   private async watchLiveness(probe: Probe, running: RunningProcess, over: AbortSignal): Promise<void> {
     const { periodSeconds = 10, failureThreshold = 3, initialDelaySeconds = 0 } = probe;
     await pause(initialDelaySeconds * 1000, over);
-    for (let failures = 0; !over.aborted; ) {
+    for (let failures = 0; !over.aborted;) {
       const failure = await this.run(probe);
       failures = failure === undefined ? 0 : failures + 1;
-      if (failures >= failureThreshold && !over.aborted) return this.restart(running, `liveness probe failed: ${failure}`);
+      if (failures >= failureThreshold && !over.aborted)
+        return this.restart(running, `liveness probe failed: ${failure}`);
       await pause(periodSeconds * 1000, over);
     }
   }

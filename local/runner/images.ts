@@ -43,7 +43,11 @@ const withButler = (command: readonly string[]) => [
  * @throws {@link UnknownImage}
  */
 export async function localImage(image: string, progress?: Progress): Promise<LocalImage> {
-  const name = image.replace(/@.*$/, "").replace(/:[^:/]*$/, "").split("/").at(-1);
+  const name = image
+    .replace(/@.*$/, "")
+    .replace(/:[^:/]*$/, "")
+    .split("/")
+    .at(-1);
   switch (name) {
     case "usdf-workloads":
       return { cwd: workloads, path: [node], files: bundle };

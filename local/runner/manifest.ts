@@ -154,10 +154,16 @@ const inert = new Set([
   "ServiceAccount",
 ]);
 
+/** A `spec` as recorded: preview checks it against its schema, so it is not checked again here. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Spec = Record<string, any>;
+
 /** An object of a kind that the runner does not know, so it would be silently missing. */
 export class UnknownKind extends Error {
   constructor(kind: string, name: string) {
-    super(`usdf up cannot run a ${kind} ("${name}"): teach it in local/runner/manifest.ts, or leave it out of the stack`);
+    super(
+      `usdf up cannot run a ${kind} ("${name}"): teach it in local/runner/manifest.ts, or leave it out of the stack`,
+    );
   }
 }
 
@@ -173,7 +179,7 @@ export function readDesired(recorded: readonly RecordedObject[]): Desired {
   for (const { type, name, inputs } of recorded) {
     if (!type.startsWith("kubernetes:") || typeof inputs.kind !== "string") continue;
     const { kind } = inputs;
-    const spec = (inputs.spec ?? {}) as Record<string, any>; // eslint-disable-line @typescript-eslint/no-explicit-any -- checked against its schema by preview
+    const spec = (inputs.spec ?? {}) as Spec;
     const metadata = metadataOf(name, inputs.metadata as Partial<Metadata> | undefined);
     switch (kind) {
       case "Deployment":
@@ -194,7 +200,10 @@ export function readDesired(recorded: readonly RecordedObject[]): Desired {
         break;
       }
       case "Service": {
-        const ports = (spec.ports as Service["ports"]).map((port) => ({ ...port, targetPort: port.targetPort ?? port.port }));
+        const ports = (spec.ports as Service["ports"]).map((port) => ({
+          ...port,
+          targetPort: port.targetPort ?? port.port,
+        }));
         services.push({ metadata, selector: spec.selector ?? {}, ports });
         break;
       }
@@ -204,12 +213,18 @@ export function readDesired(recorded: readonly RecordedObject[]): Desired {
       case "ExternalSecret": {
         const target = spec.target?.name ?? metadata.name;
         const data = spec.data as { secretKey: string; remoteRef: { key: string; property: string } }[];
-        const keys = data.map(({ secretKey, remoteRef }) => [secretKey, { path: remoteRef.key, field: remoteRef.property }]);
+        const keys = data.map(({ secretKey, remoteRef }) => [
+          secretKey,
+          { path: remoteRef.key, field: remoteRef.property },
+        ]);
         secrets.push({ metadata: { ...metadata, name: target }, keys: Object.fromEntries(keys) });
         break;
       }
       case "VaultSecret":
-        secrets.push({ metadata, keys: vaultKeys(spec as { path: string; keys: string[]; templates?: Record<string, string> }) });
+        secrets.push({
+          metadata,
+          keys: vaultKeys(spec as { path: string; keys: string[]; templates?: Record<string, string> }),
+        });
         break;
       case "ConfigMap":
         configMaps.push({ metadata, data: (inputs.data ?? {}) as Record<string, string> });
@@ -226,7 +241,7 @@ function metadataOf(logicalName: string, given: Partial<Metadata> = {}): Metadat
   return { name, namespace, labels, annotations };
 }
 
-function jobTemplate(spec: Record<string, any>): JobTemplate { // eslint-disable-line @typescript-eslint/no-explicit-any -- as above
+function jobTemplate(spec: Spec): JobTemplate {
   const { template, backoffLimit = 6, activeDeadlineSeconds } = spec;
   return { template, backoffLimit, activeDeadlineSeconds };
 }

@@ -18,7 +18,9 @@ export async function runProbe(
     typeof port === "number" ? port : container.ports?.find(({ name }) => name === port)?.containerPort;
   if (probe.httpGet) {
     const port = portOf(probe.httpGet.port);
-    return port ? httpProbe(`http://${address}:${port}${probe.httpGet.path ?? "/"}`, timeoutMs) : noPort(probe.httpGet.port);
+    return port
+      ? httpProbe(`http://${address}:${port}${probe.httpGet.path ?? "/"}`, timeoutMs)
+      : noPort(probe.httpGet.port);
   }
   if (probe.tcpSocket) {
     const port = portOf(probe.tcpSocket.port);

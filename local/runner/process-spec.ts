@@ -83,7 +83,10 @@ export function containerProcess(
   const local = (text: string) => rewritePaths(text, mounts);
   const variables = containerEnv(container, place);
   const expand = (text: string) => text.replace(/\$\((\w+)\)/g, (whole, name: string) => variables[name] ?? whole);
-  const given = Object.entries(variables).map(([name, value]) => [name, local(resolveNames(expand(value), place.hosts))]);
+  const given = Object.entries(variables).map(([name, value]) => [
+    name,
+    local(resolveNames(expand(value), place.hosts)),
+  ]);
   const words = [...(container.command ?? image.entrypoint ?? []), ...(container.args ?? [])];
   const [command, ...args] = words.map((word) => local(expand(word)));
   if (command === undefined)
@@ -110,7 +113,9 @@ export function podHash(spec: PodSpec, processes: readonly ContainerProcess[], i
 export function rewritePaths(text: string, mounts: readonly { mountPath: string; folder: string }[]): string {
   if (mounts.length === 0) return text;
   const byPath = new Map(mounts.map(({ mountPath, folder }) => [mountPath, folder]));
-  const paths = [...byPath.keys()].sort((a, b) => b.length - a.length).map((path) => path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  const paths = [...byPath.keys()]
+    .sort((a, b) => b.length - a.length)
+    .map((path) => path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   const place = new RegExp(`(^|[\\s"'=:,;(<>])(${paths.join("|")})(?=$|[/\\s"':,;)<>])`, "g");
   return text.replace(place, (_, before: string, path: string) => before + byPath.get(path)!);
 }
@@ -163,6 +168,7 @@ function optional(ref: { readonly optional?: boolean }, what: string, place: Pod
 }
 
 function required<T>(value: T | undefined, what: string, { name, namespace }: PodPlace): T {
-  if (value === undefined) throw new DanglingReference(`pod ${name} refers to ${what}, which is not in namespace ${namespace}`);
+  if (value === undefined)
+    throw new DanglingReference(`pod ${name} refers to ${what}, which is not in namespace ${namespace}`);
   return value;
 }

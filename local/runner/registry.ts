@@ -20,6 +20,10 @@ export class ProcessRegistry {
     this.records = new Map(all.filter(([, record]) => isAlive(record)));
   }
 
+  keys(): string[] {
+    return [...this.records.keys()];
+  }
+
   get(key: string): ProcessRecord | undefined {
     return this.records.get(key);
   }
@@ -47,18 +51,28 @@ export class ProcessRegistry {
     return undefined;
   }
 
-  /** Stops all processes whose key does not satisfy `keep`. */
-  async sweep(keep: (key: string) => boolean, graceMs = 10_000): Promise<void> {
+  /** Stops all processes whose key does not satisfy `keep`: pods first, then what they stand on, top down. */
+  async sweep(keep: (key: string) => boolean, graceMs = 30_000): Promise<void> {
     const strays = [...this.records].filter(([key]) => !keep(key));
-    await Promise.all(
-      strays.map(async ([key, record]) => {
-        await adoptProcess(key, record, record.logFile)?.stop(graceMs);
-        this.remove(key, record);
-      }),
-    );
+    for (const layer of layers) {
+      const own = strays.filter(([key]) => layersOf(key) === layer);
+      await Promise.all(
+        own.map(async ([key, record]) => {
+          await adoptProcess(key, record, record.logFile)?.stop(graceMs);
+          this.remove(key, record);
+        }),
+      );
+    }
   }
 
   private save(): void {
     writeJson(this.file, Object.fromEntries(this.records));
   }
+}
+
+/** The order in which to stop: an osd still needs its mon to say good-bye, and Redis goes after those who write to it. */
+const layers = [/^pod\/(?!.*redis)/, /^pod\//, /\/(radosgw|kafka|postgres)$/, /\/osd$/, /./] as const;
+
+function layersOf(key: string): RegExp {
+  return layers.find((layer) => layer.test(key))!;
 }

@@ -17,30 +17,33 @@ export class SecretStore {
 
   /**
    * @param file - Where the values are kept.
-   * @param rgwUrl - URL of the object store, by name; keys are put into it.
+   * @param rgwUrl - URL of the object store; with user and password, these are the keys of everyone.
+   * @param reader - User of the gateway whose keys the stack's secrets hold.
    */
   constructor(
     private readonly file: string,
     private readonly rgwUrl: string,
+    private readonly reader: string,
   ) {
     this.fields = readJson<Record<string, string>>(file, {});
   }
 
-  /** S3 keys of the gateway's user: those in `rgwUrl`, or made here. */
-  get s3(): S3Keys {
+  /** Keys of a user of the gateway: those in `rgwUrl` for every user, or made here. */
+  s3(user: string): S3Keys {
     const { username, password } = new URL(this.rgwUrl);
     if (username) return { accessKey: decodeURIComponent(username), secretKey: decodeURIComponent(password) };
     return {
-      accessKey: this.keep("local/rgw#access", () => randomBytes(10).toString("hex").toUpperCase()),
-      secretKey: this.keep("local/rgw#secret", password40),
+      accessKey: this.keep(`local/rgw/${user}#access_key`, () => randomBytes(10).toString("hex").toUpperCase()),
+      secretKey: this.keep(`local/rgw/${user}#secret_key`, password40),
     };
   }
 
   /** Value of a field, made at the first call. */
   value({ path, field }: SecretSource): string {
-    if (/^profile$/.test(field)) return this.profileUrl();
-    if (/^(s3_)?access(_key)?$/.test(field)) return this.s3.accessKey;
-    if (/^(s3_key|secret_key)$/.test(field)) return this.s3.secretKey;
+    const { accessKey, secretKey } = this.s3(this.reader);
+    if (field === "profile") return this.profileUrl(accessKey, secretKey);
+    if (/^(s3_)?access(_key)?$/.test(field)) return accessKey;
+    if (/^(s3_key|secret_key)$/.test(field)) return secretKey;
     if (/\.ya?ml$/.test(field)) return "[]\n"; // db-auth.yaml: the local registry asks for no password
     return this.keep(`${path}#${field}`, password40);
   }
@@ -52,10 +55,10 @@ export class SecretStore {
   }
 
   /** `http://ACCESS:SECRET@host:port`, as `LSST_RESOURCES_S3_PROFILE_*` takes it. */
-  private profileUrl(): string {
+  private profileUrl(accessKey: string, secretKey: string): string {
     const url = new URL(this.rgwUrl);
-    url.username = encodeURIComponent(this.s3.accessKey);
-    url.password = encodeURIComponent(this.s3.secretKey);
+    url.username = encodeURIComponent(accessKey);
+    url.password = encodeURIComponent(secretKey);
     return url.href.replace(/\/$/, "");
   }
 

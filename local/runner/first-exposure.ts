@@ -1,0 +1,87 @@
+import { Redis } from "ioredis";
+import { setTimeout as sleep } from "node:timers/promises";
+import { redisKey } from "../../workloads/src/lib/redisKeys";
+import { dayObsOf } from "../../workloads/src/lib/objectPath";
+import { instrumentNamed, sendExposures, type SentExposure } from "../camera";
+import { CommandError } from "../exit";
+import type { Progress } from "../services";
+import type { LocalStack } from "./api";
+
+/** Longest way of one exposure from the camera to the Butler, ms. */
+const journeyLimitMs = 60_000;
+
+/** How one exposure went from the camera to the Butler. */
+export interface Journey {
+  readonly instrument: string;
+  readonly obsId: string;
+  readonly files: number;
+  /** From the first PUT to the last. */
+  readonly putSeconds: number;
+  /** From the last PUT until every file is in the Butler, and until presence has answered for every detector it knows. */
+  readonly ingestSeconds: number;
+}
+
+/**
+ * Sends one simulated exposure and follows it: bucket, notification, queue, Butler, presence.
+ * @throws {@link CommandError} that says how far it came.
+ */
+export async function sendFirstExposure(stack: LocalStack, instrument: string, progress: Progress): Promise<Journey> {
+  const bucket = { ...stack.s3, name: stack.bucket.name };
+  const sent = await sendExposures({
+    instrument,
+    bucket,
+    exposures: 1,
+    dayObs: dayObsOf(new Date()),
+    onProgress: ({ done, total }) => progress(`${done} of ${total} files in the bucket`),
+  });
+  const exposure = sent.exposures[0]!;
+  const redis = new Redis({ ...stack.redis, maxRetriesPerRequest: 1, lazyConnect: true });
+  redis.on("error", () => {}); // each command reports it
+  try {
+    await redis.connect();
+    await follow(redis, stack, exposure, progress);
+  } finally {
+    redis.disconnect();
+  }
+  if (stack.presenceUrl) await askPresence(stack.presenceUrl, sent.instrument, exposure);
+  const ingestSeconds = (Date.now() - exposure.lastPutMs) / 1000;
+  return { instrument, obsId: exposure.obsId, files: exposure.keys.length, putSeconds: sent.seconds, ingestSeconds };
+}
+
+/** Waits until every file of the exposure is in the Butler. */
+async function follow(redis: Redis, stack: LocalStack, exposure: SentExposure, progress: Progress): Promise<void> {
+  const paths = exposure.keys.map((key) => `${stack.bucket.path}/${key}`);
+  const deadline = Date.now() + journeyLimitMs;
+  for (;;) {
+    const times = await redis.pipeline(paths.map((path) => ["hget", redisKey.file(path), "ingest_time"])).exec();
+    const ingested = times!.filter(([, time]) => typeof time === "string").length;
+    progress(`${ingested} of ${paths.length} files in the Butler`);
+    if (ingested === paths.length) return;
+    const dead = await redis.hmget(redisKey.dead(stack.bucket.path), ...paths);
+    const [reason] = dead.filter((entry) => entry !== null);
+    if (reason) throw new CommandError(`${exposure.obsId} was refused: ${reason}. See: usdf embargo dead list`);
+    if (Date.now() > deadline) {
+      const received = await redis.pipeline(paths.map((path) => ["hget", redisKey.file(path), "recv_time"])).exec();
+      const queued = received!.filter(([, time]) => typeof time === "string").length;
+      throw new CommandError(
+        `${exposure.obsId}: after ${journeyLimitMs / 1000} s enqueue has heard of ${queued} of ${paths.length} files and ` +
+          `${ingested} are in the Butler. See: usdf status, usdf logs enqueue, usdf logs ingest`,
+      );
+    }
+    await sleep(50);
+  }
+}
+
+/** Asks presence for each detector that has a place in it. */
+async function askPresence(presenceUrl: string, instrument: string, exposure: SentExposure): Promise<void> {
+  const kinds = new Map(instrumentNamed(instrument).detectors.map(({ name, purpose }) => [name, purpose]));
+  for (const key of exposure.keys) {
+    const detector = /_(R\d\d_S\w\d)(_guider)?\.fits$/.exec(key)?.[1];
+    // Guiders have no place in a group: they are no images of it.
+    if (detector === undefined || kinds.get(detector) === "GUIDER") continue;
+    const url = `${presenceUrl}/${instrument}/${encodeURIComponent(exposure.groupId)}/0/${detector}`;
+    const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+    const body = (await answer.json()) as { present?: boolean };
+    if (!body.present) throw new CommandError(`${url} answers ${JSON.stringify(body)}, though the file is ingested`);
+  }
+}
