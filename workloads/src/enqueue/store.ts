@@ -40,14 +40,21 @@ export async function store(intake: Intake, { redis, log, dedupeSeconds }: Store
 /** Counts and logs what is durable now. The message texts are searched for in Loki; keep them. */
 function count({ records, dead, rejected }: Intake, queued: readonly boolean[], log: Logger): void {
   const logsEach = log.isLevelEnabled("info");
+  const totals = new Map<string, { bucket: string; instrument: string; queued: number; duplicates: number }>();
   records.forEach(({ object }, index) => {
-    const labels = { bucket: label("bucket", object.bucket), instrument: label("instrument", object.instrument) };
-    metrics.received.inc(labels);
-    metrics[queued[index] ? "queued" : "duplicates"].inc(labels);
-    if (!logsEach) return;
-    if (queued[index]) log.info(`Enqueued ${object.path} to ${object.bucket}`);
-    else log.info(`Skipping duplicate enqueue ${object.path}`);
+    const { bucket, instrument, path } = object;
+    const name = `${bucket}\n${instrument}`;
+    let total = totals.get(name);
+    if (!total) totals.set(name, (total = { bucket, instrument, queued: 0, duplicates: 0 }));
+    total[queued[index] ? "queued" : "duplicates"] += 1;
+    if (logsEach) log.info(queued[index] ? `Enqueued ${path} to ${bucket}` : `Skipping duplicate enqueue ${path}`);
   });
+  for (const total of totals.values()) {
+    const labels = { bucket: label("bucket", total.bucket), instrument: label("instrument", total.instrument) };
+    metrics.received.inc(labels, total.queued + total.duplicates);
+    metrics.queued.inc(labels, total.queued);
+    metrics.duplicates.inc(labels, total.duplicates);
+  }
   for (const { bucket, path, code, reason } of dead) {
     metrics.deadLettered.inc({ bucket: label("bucket", bucket), code });
     log.error({ bucket, path, code, reason }, `Cannot enqueue ${path}`);

@@ -30,24 +30,37 @@ export async function enqueueObjects(
   options: EnqueueOptions = {},
 ): Promise<boolean[]> {
   const { dedupeSeconds = 604_800, force = false } = options;
-  const queued: boolean[] = [];
+  // Chunks are sent one after the other without waiting, so that the disk is waited for once.
+  const chunks: Promise<unknown>[] = [];
   for (let first = 0; first < records.length; first += chunkSize) {
-    const chunk = records.slice(first, first + chunkSize).map(({ object, identity }) => {
-      const seqNum = object.kind === "exposure" && /^\d{1,15}$/.test(object.seqNum) ? Number(object.seqNum) : undefined;
-      return {
-        path: object.path,
-        bucket: object.bucket,
-        instrument: object.instrument,
-        dayObs: object.dayObs,
-        seqNum,
-        identity,
-      };
-    });
+    const args = scriptArguments(records.slice(first, first + chunkSize));
     const now = (Date.now() / 1000).toFixed(3);
-    const flags = await scriptsOf(redis).enqueue(now, dedupeSeconds, force ? "1" : "0", JSON.stringify(chunk));
-    for (const flag of flags as number[]) queued.push(flag === 1);
+    chunks.push(scriptsOf(redis).enqueue(now, dedupeSeconds, force ? "1" : "0", ...args));
   }
-  return queued;
+  const settled = await Promise.allSettled(chunks); // none is still on its way when the caller hears of a failure
+  return settled.flatMap((chunk) => {
+    if (chunk.status === "rejected") throw chunk.reason;
+    return (chunk.value as number[]).map((flag) => flag === 1);
+  });
+}
+
+/** Number of groups, groups and records as the script takes them. */
+function scriptArguments(records: readonly QueueRecord[]): (string | number)[] {
+  const groups = new Map<string, number>();
+  const header: string[] = [];
+  const entries: (string | number)[] = [];
+  for (const { object, identity } of records) {
+    const { bucket, instrument, dayObs } = object;
+    const name = `${bucket}\n${instrument}\n${dayObs}`;
+    let group = groups.get(name);
+    if (group === undefined) {
+      groups.set(name, (group = groups.size + 1));
+      header.push(bucket, instrument, dayObs);
+    }
+    const seqNum = object.kind === "exposure" && /^\d{1,15}$/.test(object.seqNum) ? object.seqNum : "";
+    entries.push(group, object.path, identity, seqNum);
+  }
+  return [groups.size, ...header, ...entries];
 }
 
 /** A notification, or a part of one, that could not be read. */

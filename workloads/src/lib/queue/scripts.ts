@@ -14,42 +14,54 @@ export const rejectedLimit = 1_000;
 /** A dead letter whose name begins so is a follow-up, not an object. */
 export const followUpPrefix = "followup:";
 
-/** Marker, push and statistics of a batch of records. ARGV: now s, marker lifetime s, force, JSON [{path,bucket,instrument,dayObs,seqNum?,identity}]. Returns 1 or 0 a record. */
+/**
+ * Marker, push and statistics of a batch of records. ARGV: now s, marker lifetime s, force, number of groups, (bucket,
+ * instrument, dayObs) a group, (group, path, identity, seqNum or empty) a record. Returns 1 or 0 a record.
+ * Nothing may fail between a marker and its push, since Redis does not roll back: the queues' types are looked at first,
+ * and statistics are only tried. Few calls a record, because this is what enqueue waits for.
+ */
 const enqueue = `
-local now, ttl, force = ARGV[1], ARGV[2], ARGV[3] == '1'
-local out, push, counts = {}, {}, {}
-for i, r in ipairs(cjson.decode(ARGV[4])) do
-  local marker = 'ENQ:' .. r.path
-  if not force and redis.call('GET', marker) == r.identity then
-    out[i] = 0
+local call, try, now, ttl, force = redis.call, redis.pcall, ARGV[1], ARGV[2], ARGV[3] == '1'
+local groups, queue, push, count, top, out = tonumber(ARGV[4]), {}, {}, {}, {}, {}
+for g = 1, groups do
+  queue[g] = 'QUEUE:' .. ARGV[2 + 3 * g]
+  local kind = call('TYPE', queue[g]).ok
+  if kind ~= 'list' and kind ~= 'none' then return redis.error_reply('WRONGTYPE ' .. queue[g] .. ' is a ' .. kind .. ', not a list') end
+  push[queue[g]], count[g], top[g] = {}, 0, -1
+end
+for i = 5 + 3 * groups, #ARGV, 4 do
+  local g, path, identity = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
+  local known = call('SET', 'ENQ:' .. path, identity, 'EX', ttl, 'GET')
+  if known == identity and not force then
+    out[#out + 1] = 0
   else
-    out[i] = 1
-    redis.call('SET', marker, r.identity, 'EX', ttl)
-    local queue = 'QUEUE:' .. r.bucket
-    if not push[queue] then push[queue] = {} end
-    table.insert(push[queue], r.path)
-    local file = 'FILE:' .. r.path
-    redis.call('HDEL', file, 'ing_fail_count', 'ing_fail_exc', 'md_fail_exc', 'first_fail_time', 'attempts')
-    redis.call('HSET', file, 'recv_time', now)
-    redis.call('EXPIRE', file, ${fileLifetimeSeconds})
-    for _, key in ipairs({'REC:' .. r.bucket, 'RECINSTR:' .. r.bucket .. ':' .. r.instrument}) do
-      if not counts[key] then counts[key] = {} end
-      counts[key][r.dayObs] = (counts[key][r.dayObs] or 0) + 1
+    out[#out + 1] = 1
+    local paths = push[queue[g]]
+    paths[#paths + 1] = path
+    local file = 'FILE:' .. path
+    if try('HSET', file, 'recv_time', now) == 0 or known then
+      try('HDEL', file, 'ing_fail_count', 'ing_fail_exc', 'md_fail_exc', 'first_fail_time', 'attempts')
     end
-    if r.seqNum then
-      local key = 'MAXSEQ:' .. r.bucket .. ':' .. r.instrument .. ':' .. r.dayObs
-      local known = tonumber(redis.call('GET', key) or '-1')
-      if r.seqNum > known then redis.call('SET', key, string.format('%d', r.seqNum), 'EX', ${statisticsLifetimeSeconds}) end
-    end
+    try('EXPIRE', file, ${fileLifetimeSeconds})
+    count[g] = count[g] + 1
+    local seqNum = tonumber(ARGV[i + 3])
+    if seqNum and seqNum > top[g] then top[g] = seqNum end
   end
 end
-for queue, paths in pairs(push) do
+for key, paths in pairs(push) do
   for first = 1, #paths, 1000 do
-    redis.call('LPUSH', queue, unpack(paths, first, math.min(first + 999, #paths)))
+    call('LPUSH', key, unpack(paths, first, math.min(first + 999, #paths)))
   end
 end
-for key, days in pairs(counts) do
-  for day, n in pairs(days) do redis.call('HINCRBY', key, day, n) end
+for g = 1, groups do
+  if count[g] > 0 then
+    local bucket, instrument, day = ARGV[2 + 3 * g], ARGV[3 + 3 * g], ARGV[4 + 3 * g]
+    try('HINCRBY', 'REC:' .. bucket, day, count[g])
+    try('HINCRBY', 'RECINSTR:' .. bucket .. ':' .. instrument, day, count[g])
+    local key = 'MAXSEQ:' .. bucket .. ':' .. instrument .. ':' .. day
+    local known = top[g] >= 0 and try('GET', key)
+    if top[g] >= 0 and top[g] > (type(known) == 'string' and tonumber(known) or -1) then try('SET', key, string.format('%d', top[g]), 'EX', ${statisticsLifetimeSeconds}) end
+  end
 end
 return out`;
 
