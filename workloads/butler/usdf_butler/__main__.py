@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import platform
+import signal
 import sys
 from typing import Any, Protocol
 
@@ -132,6 +133,10 @@ def main() -> None:
     # The answers keep a descriptor of their own: what a library prints goes to the log instead of between them.
     answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
+    # A signal to the whole process group is Node's to handle: it may want the batch in hand finished. We end when it closes
+    # our input, or dies.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure_logging(os.environ.get("LOG_CONFIG", "INFO"))
     for name in ("botocore", "urllib3", "lsst.daf.butler", "lsst.resources"):
         if logging.getLogger(name).level == logging.NOTSET:
