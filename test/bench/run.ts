@@ -14,7 +14,10 @@ type Outcome = { file: string; seconds: number; results: BenchResult[]; error?: 
 function runFile(file: string): Promise<Outcome> {
   const started = Date.now();
   return new Promise((resolve) => {
-    const child = fork(__filename, ["--file", file], { stdio: ["ignore", 2, 2, "ipc"] });
+    const child = fork(__filename, ["--file", file], {
+      stdio: ["ignore", 2, 2, "ipc"],
+      env: { ...process.env, NODE_NO_WARNINGS: "1" },
+    });
     const limit = setTimeout(() => child.kill("SIGKILL"), fileLimitMs);
     let message: { results: BenchResult[]; error?: string } | undefined;
     child.on("message", (value) => {
