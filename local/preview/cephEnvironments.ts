@@ -11,7 +11,7 @@ interface CephResources {
 
 /**
  * Which environment a topic or bucket of Ceph serves. A topic serves the environment whose enqueue it feeds; a bucket
- * the environment that its notifications go to, else the one that ingests it (`<bucket>-users` belongs to `<bucket>`).
+ * the one that ingests it; of several the one that its notifications go to (`<bucket>-users` belongs to `<bucket>`).
  * What serves none goes by its gateway's name.
  */
 export function cephEnvironments({ topics, notifications, kubernetes, gatewayOf }: CephResources) {
@@ -33,8 +33,9 @@ export function cephEnvironments({ topics, notifications, kubernetes, gatewayOf 
   const ofBucket = (resource: RecordedResource, bucket: string): string => {
     const gateway = gatewayOf(resource).name;
     const raw = bucket.replace(/-users$/, "");
-    const ingests = ingesters.find((one) => one.bucket === bucket) ?? ingesters.find((one) => one.bucket === raw);
-    return served.get(`${gateway} ${bucket}`) ?? served.get(`${gateway} ${raw}`) ?? ingests?.environment ?? gateway;
+    const ingesting = new Set(ingesters.filter((one) => one.bucket === raw).map(({ environment }) => environment));
+    const [only] = ingesting.size === 1 ? ingesting : [];
+    return only ?? served.get(`${gateway} ${raw}`) ?? [...ingesting][0] ?? gateway;
   };
   const ofTopic = (topic: RecordedResource): string => {
     const gateway = gatewayOf(topic).name;

@@ -95,38 +95,47 @@ function checkNamespace(group: readonly DeclaredObject[], objects: readonly Decl
       feeders.length > 0 ? ` Enqueue here fills ${[...fed.keys()].join(", ")}.` : " No enqueue is declared.";
     findings.push(error(object, `queue ${bucket} is filled by nothing in its namespace.${advice}`));
   }
-  for (const feeder of feeders)
-    for (const bucket of listOf(envOf(feeder.container, "BUCKETS")))
-      if (!isNotified(feeder, bucket, group, objects))
-        findings.push(
-          warning(
-            feeder.object,
-            `no notification of bucket ${bareBucket(bucket)} in this stack reaches it. Declare one, unless someone else keeps it.`,
-          ),
-        );
+  for (const feeder of feeders) {
+    const wanted = listOf(envOf(feeder.container, "BUCKETS"));
+    const notified = notifiedBuckets(feeder, group, objects);
+    for (const bucket of wanted.filter((one) => !notified.has(bareBucket(one))))
+      findings.push(
+        warning(
+          feeder.object,
+          `no notification of bucket ${bareBucket(bucket)} in this stack reaches it. Declare one, unless someone else keeps it.`,
+        ),
+      );
+    for (const [bucket, topic] of wanted.length > 0 ? notified : []) {
+      if (wanted.some((one) => bareBucket(one) === bucket)) continue;
+      const message = `gets notifications of bucket ${bucket} by topic ${topic}, but ingests ${wanted.join(", ")} only`;
+      findings.push(
+        warning(feeder.object, `${message}: they are dead-lettered. Feed it by a topic of its own bucket.`),
+      );
+    }
+  }
   return findings;
 }
 
-/** Whether a bucket's notifications reach an enqueue by a topic of the stack. */
-function isNotified(
+/** Buckets whose notifications reach an enqueue by a topic of the stack, with the name of that topic. */
+function notifiedBuckets(
   feeder: Role,
-  bucket: string,
   group: readonly DeclaredObject[],
   objects: readonly DeclaredObject[],
-): boolean {
-  return objects
-    .filter(({ type, name }) => type === "notification" && name === bareBucket(bucket))
-    .some((notification) =>
-      notification.resources.some(({ inputs }) => {
-        const name = String(inputs.topicArn).split(":").pop();
-        const topic = objects.find(
-          (one) => one.type === "topic" && one.place === notification.place && one.name === name,
-        );
-        // A webhook's receiver is the Service of the namespace, a Kafka topic's the enqueue itself.
-        const receiver = topic && receiverOf(topic.resources[0]!, group);
-        return receiver !== undefined && (receiver.kind === "Service" || receiver === feeder.object);
-      }),
-    );
+): Map<string, string> {
+  const reached = new Map<string, string>();
+  for (const notification of objects.filter(({ type }) => type === "notification")) {
+    for (const { inputs } of notification.resources) {
+      const name = String(inputs.topicArn).split(":").pop();
+      const topic = objects.find(
+        (one) => one.type === "topic" && one.place === notification.place && one.name === name,
+      );
+      // A webhook's receiver is the Service of the namespace, a Kafka topic's the enqueue itself.
+      const receiver = topic && receiverOf(topic.resources[0]!, group);
+      if (receiver && (receiver.kind === "Service" || receiver === feeder.object))
+        reached.set(notification.name, name!);
+    }
+  }
+  return reached;
 }
 
 function listOf(text = ""): string[] {
