@@ -1,5 +1,11 @@
 import { setMaxListeners } from "node:events";
-import { ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  ListObjectsV2Command,
+  type ListObjectsV2CommandInput,
+  type ListObjectsV2CommandOutput,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import { messageOf } from "../../workloads/src/lib/errors";
 import { backoffMs, sleep } from "../../workloads/src/lib/process";
 import { type Exposure, exposureOf, filesOf, fitsKey, sidecarKey } from "./exposure";
@@ -88,8 +94,13 @@ export async function sendExposures(options: SendOptions): Promise<SendResult> {
   const total = options.exposures * detectors.length;
   let done = 0;
   let bytes = 0;
+  const place = `bucket ${bucket.name} at ${bucket.endpoint}`;
+  const limit = () => ({ deadlineMs: Date.now() + giveUpAfterMs, stop });
+  const list = (request: ListObjectsV2CommandInput) =>
+    persist(`list ${place}`, () => s3.send(new ListObjectsV2Command(request)), limit());
   const put = async (key: string, body: Buffer, contentType: string): Promise<void> => {
-    await putObject(s3, bucket, key, body, contentType, giveUpAfterMs, stop);
+    const request = { Bucket: bucket.name, Key: key, Body: body, ContentType: contentType };
+    await persist(`put ${key} into ${place}`, () => s3.send(new PutObjectCommand(request)), limit());
     bytes += body.length;
   };
   const sendDetector = async (exposure: Exposure, detector: Detector): Promise<void> => {
@@ -101,7 +112,7 @@ export async function sendExposures(options: SendOptions): Promise<SendResult> {
     onProgress?.({ key, done, total });
   };
   try {
-    const first = options.firstSeqNum ?? (await nextSeqNum(s3, bucket, instrument.name, options.dayObs));
+    const first = options.firstSeqNum ?? (await nextSeqNum(list, bucket.name, `${instrument.name}/${options.dayObs}/`));
     const exposures = Array.from({ length: options.exposures }, (_, index) =>
       exposureOf(instrument, options.dayObs, first + index),
     );
@@ -160,7 +171,7 @@ export function clientOf(bucket: Bucket): S3Client {
     forcePathStyle: true,
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
-    maxAttempts: 1, // putObject below tries again, for longer than the SDK would
+    maxAttempts: 1, // persist() below tries again, for longer than the SDK would
     requestHandler: {
       connectionTimeout: 5_000,
       requestTimeout: 20_000,
@@ -169,44 +180,36 @@ export function clientOf(bucket: Bucket): S3Client {
   });
 }
 
-async function putObject(
-  s3: S3Client,
-  bucket: Bucket,
-  key: string,
-  body: Buffer,
-  contentType: string,
-  giveUpAfterMs: number,
-  stop: AbortSignal | undefined,
-): Promise<void> {
-  const deadline = Date.now() + giveUpAfterMs;
+/** Makes a call again while the bucket does not answer it, with growing pauses, until the limit. */
+async function persist<T>(
+  what: string,
+  call: () => Promise<T>,
+  limit: { deadlineMs: number; stop?: AbortSignal },
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await s3.send(new PutObjectCommand({ Bucket: bucket.name, Key: key, Body: body, ContentType: contentType }));
-      return;
+      return await call();
     } catch (error) {
       const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0;
       const lasting = status >= 400 && status < 500 && status !== 408 && status !== 429;
-      if (lasting || stop?.aborted || Date.now() >= deadline) {
-        throw new CameraError(
-          `Cannot put ${key} into bucket ${bucket.name} at ${bucket.endpoint} (${attempt} tries): ${reasonOf(error)}`,
-        );
+      if (lasting || limit.stop?.aborted || Date.now() >= limit.deadlineMs) {
+        throw new CameraError(`Cannot ${what} (${attempt} ${attempt === 1 ? "try" : "tries"}): ${reasonOf(error)}`);
       }
-      await sleep(backoffMs(attempt, 100, 2_000), stop);
+      await sleep(backoffMs(attempt, 100, 2_000), limit.stop);
     }
   }
 }
 
 /** One more than the largest seqNum in the bucket for this day; 1 when there is none. */
-async function nextSeqNum(s3: S3Client, bucket: Bucket, instrument: string, dayObs: string): Promise<number> {
-  const prefix = `${instrument}/${dayObs}/`;
+async function nextSeqNum(
+  list: (request: ListObjectsV2CommandInput) => Promise<ListObjectsV2CommandOutput>,
+  bucket: string,
+  prefix: string,
+): Promise<number> {
   let largest = 0;
   let token: string | undefined;
   do {
-    const page = await s3
-      .send(new ListObjectsV2Command({ Bucket: bucket.name, Prefix: prefix, Delimiter: "/", ContinuationToken: token }))
-      .catch((error: unknown) => {
-        throw new CameraError(`Cannot list bucket ${bucket.name} at ${bucket.endpoint}: ${reasonOf(error)}`);
-      });
+    const page = await list({ Bucket: bucket, Prefix: prefix, Delimiter: "/", ContinuationToken: token });
     for (const { Prefix = "" } of page.CommonPrefixes ?? []) {
       const seqNum = Number(/_(\d+)\/$/.exec(Prefix)?.[1] ?? 0);
       largest = Math.max(largest, seqNum);
@@ -248,6 +251,6 @@ function reasonOf(error: unknown): string {
     SignatureDoesNotMatch: "The secret key does not belong to the access key.",
     AccessDenied: "Use the keys of someone who may write there.",
   };
-  const detail = message === "" || message === "UnknownError" || message.includes(reason) ? "" : ` (${message})`;
+  const detail = ["", "UnknownError", reason].includes(message) ? "" : ` (${message})`;
   return `${reason}${detail}. ${advice[reason] ?? ""}`.trim();
 }

@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { Kafka, logLevel } from "kafkajs";
+import { type RunningRelay, startRelay } from "../../local/relay";
+import { type RunningKafka, startKafka } from "../../local/services";
+import { testAddress, testFolder, until } from "../support/network";
+
+const kafkaTopic = "rubin-summit-notification";
+const folder = testFolder("relay");
+let kafka: RunningKafka;
+let relay: RunningRelay;
+
+beforeAll(async () => {
+  kafka = await startKafka({ dir: `${folder.dir}/kafka`, address: testAddress(1) });
+  await kafka.createTopic(kafkaTopic);
+  relay = await startRelay({ host: testAddress(2), brokers: [kafka.bootstrap], produceLimitMs: 3_000 });
+}, 90_000);
+
+afterAll(async () => {
+  await relay?.close();
+  await kafka?.stop();
+  folder.remove();
+}, 30_000);
+
+const post = (url: string, body: Buffer | string, type = "application/json") =>
+  fetch(url, { method: "POST", headers: { "content-type": type }, body }).then(({ status }) => status);
+
+describe("the relay from RGW's webhook to Kafka", () => {
+  it("passes bodies on byte for byte, in order, and answers for what Kafka took", async () => {
+    const bodies = [
+      '{"Records":[]}',
+      '{ "Records" : [ {"s3":{"object":{"key":"ü#?%+星"}}} ] }\n',
+      "\u0000 no JSON at all",
+    ];
+    for (const body of bodies) expect(await post(relay.pushEndpoint(kafkaTopic), body)).toBe(200);
+    expect(relay.produced).toBe(bodies.length);
+    const consumer = new Kafka({ brokers: [kafka.bootstrap], logLevel: logLevel.NOTHING }).consumer({
+      groupId: "test",
+    });
+    const received: string[] = [];
+    await consumer.connect();
+    await consumer.subscribe({ topic: kafkaTopic, fromBeginning: true });
+    await consumer.run({ eachMessage: async ({ message }) => void received.push(message.value?.toString() ?? "") });
+    await until("the messages", () => received.length >= bodies.length);
+    await consumer.disconnect();
+    expect(received).toEqual(bodies);
+  }, 40_000);
+
+  it.each([
+    ["an empty body", kafkaTopic, "", 400],
+    ["a topic that cannot be", "no%20topic", "x", 404],
+  ])("refuses %s", async (_about, topic, body, status) => {
+    expect(await post(relay.pushEndpoint(topic), body)).toBe(status);
+  });
+
+  it("answers 503 while the broker is away, and works again afterwards", async () => {
+    await kafka.stop();
+    expect(await post(relay.pushEndpoint(kafkaTopic), "while it is away")).toBe(503);
+    kafka = await startKafka({ dir: `${folder.dir}/kafka`, address: testAddress(1) });
+    await until("the relay to work again", async () => (await post(relay.pushEndpoint(kafkaTopic), "again")) === 200);
+  }, 60_000);
+});
