@@ -33,7 +33,8 @@ try {
 quiet();
 const require = createRequire(import.meta.url);
 (await import("./typescript.mjs")).register();
-require("./cli.ts").main(process.argv);
+await require("./cli.ts").main(process.argv);
+process.exit(); // idle connections of libraries would hold it for seconds
 
 /** `npm ci`, unless what is installed is what package-lock.json says. */
 async function installPackages() {

@@ -1,4 +1,138 @@
 import type { Command } from "commander";
+import type { Tier } from "../tiers";
+
+/** How many tests of a part ended how. */
+interface Outcome {
+  readonly part: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Why it did not run, or what went wrong beside its tests. */
+  readonly reason?: string;
+}
+
+/** `usdf test`: what `npm test` runs. */
 export function register(program: Command): void {
-  program.command("test");
+  program
+    .command("test")
+    .description("types, lint and every tier of tests that this machine can run; the last line counts them")
+    .argument("[parts...]", "only these: typecheck, lint, unit, workload, survival, system, engine")
+    .option("--json", "print the counts as JSON")
+    .addHelpText("after", "\nWith CI=true a tier that cannot run is a failure.")
+    .action(async (parts: string[], options: { json?: boolean }) => {
+      const { tiers } = await import("../tiers");
+      const { CommandError, exitCodes } = await import("../exit");
+      const known = [...checks.map(({ part }) => part), ...tiers.map(({ name }) => name)];
+      const unknown = parts.filter((part) => !known.includes(part));
+      if (unknown.length > 0)
+        throw new CommandError(`No part ${unknown.join(", ")}; there are ${known.join(", ")}.`, exitCodes.usage);
+      const wanted = (part: string) => parts.length === 0 || parts.includes(part);
+      const say = (line: string) => void process.stderr.write(`${line}\n`);
+      const outcomes: Outcome[] = [];
+      for (const { part, words } of checks.filter(({ part }) => wanted(part))) {
+        say(`\n${part}: ${words.map((command) => command.join(" ")).join(" && ")}`);
+        outcomes.push(await runCheck(part, words));
+      }
+      for (const tier of tiers.filter(({ name }) => wanted(name))) outcomes.push(await runTier(tier, say));
+      const sum = (key: "passed" | "failed" | "skipped") => outcomes.reduce((total, each) => total + each[key], 0);
+      say("");
+      for (const { part, passed, failed, skipped, reason } of outcomes) {
+        say(`${part.padEnd(9)} ${passed} passed, ${failed} failed, ${skipped} skipped${reason ? `: ${reason}` : ""}`);
+      }
+      const total = { passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped") };
+      if (total.failed > 0) process.exitCode = exitCodes.failed;
+      if (options.json) console.log(JSON.stringify({ ...total, parts: outcomes }, null, 2));
+      else console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+    });
+}
+
+const checks = [
+  { part: "typecheck", words: [["tsc", "--noEmit"]] },
+  {
+    part: "lint",
+    words: [
+      ["eslint", ".", "--max-warnings", "0"],
+      ["prettier", "--check", "--log-level", "warn", "."],
+    ],
+  },
+];
+
+async function runCheck(part: string, commands: readonly string[][]): Promise<Outcome> {
+  let failed = false;
+  for (const [program, ...args] of commands) failed = (await runBinary(program!, args)) !== 0 || failed;
+  return { part, passed: failed ? 0 : 1, failed: failed ? 1 : 0, skipped: 0 };
+}
+
+async function runTier(tier: Tier, say: (line: string) => void): Promise<Outcome> {
+  const { existsSync, mkdirSync, readFileSync, rmSync } = await import("node:fs");
+  const { join } = await import("node:path");
+  const { checkout } = await import("../state");
+  const part = tier.name;
+  say(`\n${part} tests`);
+  const obstacle = await tier.obstacle((line) => say(`  ${line}`));
+  if (obstacle) {
+    say(`${part} tests cannot run: ${obstacle}`);
+    return skippedTier(part, obstacle);
+  }
+  const report = join(checkout, ".usdf", `test-${part}.json`);
+  mkdirSync(join(checkout, ".usdf"), { recursive: true, mode: 0o700 });
+  rmSync(report, { force: true });
+  const code = await runBinary("jest", [
+    ...tier.files.flatMap((pattern) => ["--testPathPatterns", pattern]),
+    ...(tier.not ?? []).flatMap((pattern) => ["--testPathIgnorePatterns", pattern]),
+    "--maxWorkers",
+    String(tier.workers),
+    "--passWithNoTests",
+    "--json",
+    "--outputFile",
+    report,
+  ]);
+  if (!existsSync(report)) return { part, passed: 0, failed: 1, skipped: 0, reason: `jest ended with ${code}` };
+  return outcomeOf(part, JSON.parse(readFileSync(report, "utf8")) as JestReport, code);
+}
+
+/** The parts of jest's report that are used here. */
+interface JestReport {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly numRuntimeErrorTestSuites: number;
+  readonly testResults: readonly { readonly name: string; readonly assertionResults: readonly { status: string }[] }[];
+}
+
+function outcomeOf(part: string, report: JestReport, code: number): Outcome {
+  const passed = report.numPassedTests;
+  const skipped = report.numPendingTests + report.numTodoTests;
+  const broken = report.numFailedTests + report.numRuntimeErrorTestSuites;
+  // A file that skipped itself whole is a tier that could not run.
+  const idle = report.testResults.filter(
+    ({ assertionResults }) =>
+      assertionResults.length > 0 && assertionResults.every(({ status }) => status === "pending"),
+  );
+  const missed = process.env.CI === "true" ? idle.length : 0;
+  const failed = broken + missed || (code === 0 ? 0 : 1);
+  const names = idle.map(({ name }) => name.slice(name.lastIndexOf("/test/") + 1));
+  const reason = names.length > 0 ? `skipped themselves: ${names.join(", ")}` : undefined;
+  return { part, passed, failed, skipped, reason };
+}
+
+function skippedTier(part: string, reason: string): Outcome {
+  const isFailure = process.env.CI === "true";
+  return { part, passed: 0, failed: isFailure ? 1 : 0, skipped: isFailure ? 0 : 1, reason };
+}
+
+/** Runs a program of node_modules, its output to stderr, so that the count is the last line of stdout. */
+async function runBinary(program: string, args: readonly string[]): Promise<number> {
+  const { spawn } = await import("node:child_process");
+  const { join } = await import("node:path");
+  const { checkout } = await import("../state");
+  const child = spawn(join(checkout, "node_modules", ".bin", program), args, {
+    cwd: checkout,
+    stdio: ["ignore", 2, 2],
+  });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => resolve(code ?? 1));
+  });
 }

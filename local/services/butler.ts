@@ -28,16 +28,17 @@ export async function ensureButlerPython(progress: Progress = () => {}): Promise
     });
     return explicit;
   }
-  const base = await findPython();
   const requirements = await readFile(requirementsFile, "utf8");
-  const key = createHash("sha256").update(`${base.version}\n${requirements}`).digest("hex").slice(0, 12);
-  const folder = join(cacheDir, `butler-${key}`);
+  const folder = join(cacheDir, `butler-${createHash("sha256").update(requirements).digest("hex").slice(0, 12)}`);
   const python = join(folder, "bin", "python");
-  if (existsSync(join(folder, "complete"))) return python;
+  // The Python that it was made with may have been removed since: then the link leads nowhere.
+  const isComplete = () => existsSync(join(folder, "complete")) && existsSync(python);
+  if (isComplete()) return python;
 
+  const base = await findPython();
   await mkdir(cacheDir, { recursive: true });
   return withLock(`${folder}.lock`, async () => {
-    if (existsSync(join(folder, "complete"))) return python;
+    if (isComplete()) return python;
     progress("pip install lsst-daf-butler and what it needs (once, about half a minute)");
     // A virtual environment holds its own path: it is made in place, and counts only once `complete` is there.
     await rm(folder, { recursive: true, force: true });
