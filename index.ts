@@ -25,7 +25,7 @@ export = async function program() {
       endpoint,
       receiverOf: ({ to, pushEndpoint, opaqueDataFrom }) =>
         to
-          ? ingest[to.environment]!
+          ? ingest[to.environment]!.receiver()
           : {
               pushEndpoint: pushEndpoint!,
               opaqueData: opaqueDataFrom && secretValue(opaqueDataFrom, platform.secrets),

@@ -36,6 +36,8 @@ export type StackConfig = z.output<typeof stackSchema>;
 /** The configuration of a stack cannot be used; the message names every fault and no secret value. */
 export class StackConfigError extends Error {
   readonly code = "STACK_CONFIG";
+  /** Pulumi shows the message of such an error without a stack trace. */
+  readonly __pulumiRunError = true;
   constructor(
     readonly stackName: string,
     readonly faults: readonly string[],

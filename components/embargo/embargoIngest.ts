@@ -22,14 +22,12 @@ export interface EmbargoIngestArgs {
 export class EmbargoIngest extends pulumi.ComponentResource {
   /** What the bucket's topic pushes to. */
   readonly pushEndpoint: pulumi.Output<string>;
-  /** `opaqueData` that the topic must hand out: a secret; empty where none is asked for. */
-  readonly opaqueData: pulumi.Output<string> | undefined;
-  /** What must run before the topic pushes. */
-  readonly waitFor: pulumi.Resource;
   /** URL that clients ask which images have arrived; `undefined` without presence. */
   readonly presenceUrl: pulumi.Output<string> | undefined;
   /** `host:port` of the Redis. */
   readonly redisEndpoint: pulumi.Output<string>;
+  private readonly enqueue: Enqueue;
+  private readonly opaqueData: () => pulumi.Output<string> | undefined;
 
   constructor(name: string, args: EmbargoIngestArgs, opts?: pulumi.ComponentResourceOptions) {
     super("usdf:embargo:EmbargoIngest", name, {}, opts);
@@ -62,23 +60,25 @@ export class EmbargoIngest extends pulumi.ComponentResource {
       new SecretReference(`${name}-${secret}`, { ...place, ...table[secret] }, child);
     }
     this.redisEndpoint = new Redis(environment, child).endpoint;
-    const enqueue = new Enqueue(environment, child);
-    this.waitFor = enqueue;
-    this.pushEndpoint = enqueue.pushEndpoint;
+    this.enqueue = new Enqueue(environment, child);
+    this.pushEndpoint = this.enqueue.pushEndpoint;
     new Ingest(environment, child);
     new Idle(environment, child);
     this.presenceUrl = settings.presence && new Presence(environment, settings.presence, child).url;
     if (environment.runs("ingest") === "usdf") new Reconcile(environment, child);
     const measured = environment.runs("idle") === "usdf" && environment.runs("ingest") === "usdf";
     if (platform.monitoring.enabled && measured) new Alerts(environment, child);
-    this.opaqueData =
-      settings.enqueue.kafka !== undefined || settings.enqueue.allowEmptySecret
-        ? undefined
-        : secretValue(notificationSecret(environment), platform.secrets);
+    const asksSecret = settings.enqueue.kafka === undefined && !settings.enqueue.allowEmptySecret;
+    this.opaqueData = () => (asksSecret ? secretValue(notificationSecret(environment), platform.secrets) : undefined);
     this.registerOutputs({
       pushEndpoint: this.pushEndpoint,
       presenceUrl: this.presenceUrl,
       redisEndpoint: this.redisEndpoint,
     });
+  }
+
+  /** The environment as receiver of a topic. Its secret is read from Vault, so this is asked only where a topic feeds it. */
+  receiver() {
+    return { pushEndpoint: this.pushEndpoint, opaqueData: this.opaqueData(), waitFor: this.enqueue };
   }
 }

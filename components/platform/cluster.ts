@@ -6,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
 /** The kubeconfig has no such context: nothing is changed. */
-export class KubeContextError extends Error {
+export class KubeContextError extends pulumi.RunError {
   readonly code = "KUBE_CONTEXT";
   constructor(context: string, files: readonly string[], known: readonly string[]) {
     super(

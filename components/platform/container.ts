@@ -15,7 +15,7 @@ export interface Resources {
 
 /** A check of the kubelet. */
 export interface Probe {
-  readonly httpGet?: { readonly path: string; readonly port: string };
+  readonly httpGet?: { readonly path: string; readonly port: string; readonly scheme: "HTTP" };
   readonly tcpSocket?: { readonly port: string };
   readonly exec?: { readonly command: string[] };
   readonly periodSeconds: number;
@@ -111,10 +111,16 @@ export function program<C extends Contract, Env extends ContainerEnv<C>>(
   };
 }
 
+/**
+ * The scheme is the default, but must be said: a default that the API server fills in belongs to nobody, so it would stay
+ * behind, and refuse the other kind of probe, when the image is switched.
+ */
+const get = (path: string) => ({ httpGet: { path, port: "http", scheme: "HTTP" as const } });
+
 const httpProbes: Probes = {
-  startup: { httpGet: { path: "/healthz", port: "http" }, periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 180 },
-  liveness: { httpGet: { path: "/healthz", port: "http" }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
-  readiness: { httpGet: { path: "/readyz", port: "http" }, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 2 },
+  startup: { ...get("/healthz"), periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 180 },
+  liveness: { ...get("/healthz"), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
+  readiness: { ...get("/readyz"), periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 2 },
 };
 
 /** Arguments of {@link foreignProgram}. */
