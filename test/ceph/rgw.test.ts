@@ -5,12 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   CreateBucketCommand,
+  GetBucketPolicyCommand,
   GetObjectCommand,
   ListObjectsV2Command,
+  PutBucketNotificationConfigurationCommand,
   PutBucketPolicyCommand,
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
+import { CreateTopicCommand, SNSClient } from "@aws-sdk/client-sns";
 import {
   getNotifications,
   getTopic,
@@ -19,6 +22,9 @@ import {
   type RgwAccess,
   topicProvider,
 } from "../../components/ceph";
+import { declarationOf } from "../../local/preview/declaration";
+import { textOf } from "../../local/preview/render";
+import { recordStack } from "../../local/record";
 import { type RunningRgw, startRgw } from "../../local/services/rgw";
 
 jest.setTimeout(120_000);
@@ -220,7 +226,6 @@ describe("bucket notification", () => {
     expect(await notificationProvider.read("raw-c/own", inputs)).toEqual({ id: "raw-c/own", props: inputs });
 
     // An entry of the same id for a second topic, as the gateway would keep after an interrupted move.
-    const { PutBucketNotificationConfigurationCommand } = await import("@aws-sdk/client-s3");
     const stray = { Id: "own", TopicArn: second.arn, Events: ["s3:ObjectCreated:*" as const] };
     const NotificationConfiguration = { TopicConfigurations: [stray, { ...stray, Id: "own-interim" }] };
     await s3.send(new PutBucketNotificationConfigurationCommand({ Bucket: "raw-c", NotificationConfiguration }));
@@ -279,4 +284,31 @@ describe("policy", () => {
     ]);
     other.destroy();
   });
+});
+
+it("takes every rendered policy, topic and notification of prod as it stands in its file", async () => {
+  const { objects } = declarationOf(await recordStack("prod"));
+  // This gateway has one zonegroup, default.
+  const here = objects.filter(({ place }) => place === "https://s3dfrgw.slac.stanford.edu");
+  const files = (type: string) =>
+    here.filter((one) => one.type === type).map((one) => ({ bucket: one.name, json: JSON.parse(textOf(one)) }));
+  const sns = new SNSClient({ endpoint: rgw.url, region: "default", credentials: owner });
+  for (const { json } of files("topic")) await sns.send(new CreateTopicCommand(json));
+  // Prompt Processing's own.
+  await sns.send(new CreateTopicCommand({ Name: "rubin-prompt-processing-prod" }));
+  sns.destroy();
+  for (const bucket of new Set(here.filter(({ type }) => type !== "topic").map(({ name }) => name)))
+    await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  for (const { bucket, json } of files("policy")) {
+    await s3.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy: JSON.stringify(json) }));
+    const { Policy } = await s3.send(new GetBucketPolicyCommand({ Bucket: bucket }));
+    expect(JSON.parse(Policy!)).toEqual(json);
+  }
+  for (const { bucket, json } of files("notification")) {
+    const put = { Bucket: bucket, NotificationConfiguration: json };
+    await s3.send(new PutBucketNotificationConfigurationCommand(put));
+    const ids = (await getNotifications(rgw, bucket))!.map(({ id }) => id);
+    expect(ids).toEqual(json.TopicConfigurations.map(({ Id }: { Id: string }) => Id));
+  }
+  expect([files("policy").length, files("topic").length, files("notification").length]).toEqual([10, 3, 3]);
 });
