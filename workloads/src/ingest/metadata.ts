@@ -23,15 +23,18 @@ export class MetadataError extends FacilityError {
 }
 
 const firstRangeBytes = 10 * blockBytes;
+/** From so many files of a batch in one folder on, a listing is cheaper than a HEAD each. */
+const filesWorthListing = 16;
 /** A primary header of more than this is taken for damage: 13,000 cards. */
 const largestHeaderBytes = 365 * blockBytes;
 
 /**
  * Reads what the store knows of an object and its header; both are asked at the same time.
+ * @param listed - What a listing said of the object, if it was listed.
  * @throws {@link ObjectMissingError} {@link StoreUnavailableError}
  */
-export async function readMetadata(store: ObjectStore, path: string): Promise<ObjectMetadata> {
-  const [info, header] = await Promise.all([store.head(path), readHeader(store, path).catch(faultOf)]);
+export async function readMetadata(store: ObjectStore, path: string, listed?: ObjectInfo): Promise<ObjectMetadata> {
+  const [info, header] = await Promise.all([listed ?? store.head(path), readHeader(store, path).catch(faultOf)]);
   return header instanceof MetadataError ? { info, fault: header } : { info, header };
 }
 
@@ -79,6 +82,31 @@ export function parseSidecar(text: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
+/**
+ * What the store knows of objects that share a folder with many others of the batch: one listing instead of a request each.
+ * An object that is not listed, or whose folder is too large, is asked for by itself.
+ */
+async function listFolders(store: ObjectStore, paths: readonly string[]): Promise<Map<string, ObjectInfo>> {
+  const folders = new Map<string, number>();
+  const keys = new Map(paths.map((path) => [keyOf(path), path]));
+  for (const key of keys.keys()) {
+    const folder = key.slice(0, key.lastIndexOf("/") + 1);
+    folders.set(folder, (folders.get(folder) ?? 0) + 1);
+  }
+  const found = new Map<string, ObjectInfo>();
+  for (const [folder, files] of folders) {
+    if (files < filesWorthListing) continue;
+    for await (const page of store.list(folder)) {
+      for (const info of page) {
+        const path = keys.get(info.key);
+        if (path !== undefined) found.set(path, info);
+      }
+      break; // an exposure with its sidecars fills half a page
+    }
+  }
+  return found;
+}
+
 /** Reads many objects, `concurrency` at a time. Each is told to `onEach` as soon as it is read. */
 export async function readAll(
   store: ObjectStore,
@@ -88,11 +116,12 @@ export async function readAll(
 ): Promise<Map<string, ObjectMetadata | Error>> {
   const limit = pLimit(concurrency);
   const found = new Map<string, ObjectMetadata | Error>();
+  const listed = await listFolders(store, paths).catch(() => new Map<string, ObjectInfo>()); // each is asked for, then
   await Promise.all(
     paths.map((path) =>
       limit(async () => {
         try {
-          const metadata = await readMetadata(store, path);
+          const metadata = await readMetadata(store, path, listed.get(path));
           found.set(path, metadata);
           await onEach(path, metadata);
         } catch (error) {
