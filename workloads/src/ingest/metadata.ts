@@ -76,7 +76,9 @@ export function parseSidecar(text: string): Record<string, unknown> {
   try {
     value = JSON.parse(text);
   } catch {
-    value = JSON.parse(text.replace(/([:[,]\s*)(-?Infinity|NaN)(?=\s*[,}\]])/g, "$1null"));
+    value = JSON.parse(
+      text.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (token) => (token[0] === '"' ? token : "null")),
+    );
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("it is no JSON object");
   return value as Record<string, unknown>;
