@@ -35,11 +35,13 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     logLevel: logLevel.NOTHING, // what fails is answered to the caller, who tries again
     connectionTimeout: 3_000,
     requestTimeout: 10_000,
-    retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 12 },
+    // 100 ms, doubled up to 2 s: tries for about as long as the caller waits.
+    retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 4 + Math.ceil(produceLimitMs / 2_000) },
   });
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
   await producer.connect();
   let produced = 0;
+  const pending = new Set<Promise<unknown>>(); // also those whose caller has been told 503: they may still arrive
   const app = Fastify({ bodyLimit: 4 * 1024 * 1024, forceCloseConnections: true });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
@@ -48,8 +50,11 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     const value = request.body;
     if (!/^[\w.-]{1,249}$/.test(topic)) return reply.code(404).send({ error: `"${topic}" is no Kafka topic` });
     if (!value?.length) return reply.code(400).send({ error: "the body is empty" });
+    const sending = producer.send({ topic, acks: -1, messages: [{ value }] });
+    pending.add(sending);
+    sending.catch(() => {}).finally(() => pending.delete(sending));
     try {
-      await within(produceLimitMs, producer.send({ topic, acks: -1, messages: [{ value }] }));
+      await within(produceLimitMs, sending);
     } catch (error) {
       return reply
         .code(503)
@@ -67,6 +72,7 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     },
     async close() {
       await app.close();
+      await Promise.allSettled(pending);
       await producer.disconnect();
     },
   };
