@@ -140,19 +140,25 @@ async function kafka(dir: string, redis: Redis, env: Record<string, string>): Pr
     await broker.createTopic(kafkaTopic);
     const producer = new Kafka({ brokers: [broker.bootstrap], logLevel: logLevel.NOTHING }).producer();
     await producer.connect();
-    for (let first = 0; first < messages; first += 2_000) {
+    for (let first = 0; first < messages; first += 500) {
       await producer.send({
         topic: kafkaTopic,
-        messages: Array.from({ length: 2_000 }, (_, i) => ({ value: notification(first + i) })),
+        messages: Array.from({ length: 500 }, (_, i) => ({ value: notification(first + i) })),
       });
     }
     await producer.disconnect();
     let run = 0;
-    const alone = async () => {
-      const args = [join(__dirname, "bare/kafka.mjs"), broker.bootstrap, kafkaTopic, `bare-${run++}`, String(messages)];
+    const alone = async (how: "read" | "touch") => {
+      const args = [
+        join(__dirname, "bare/kafka.mjs"),
+        broker.bootstrap,
+        kafkaTopic,
+        `bare-${run++}`,
+        String(messages),
+        how,
+      ];
       const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 120_000 });
-      const { ms, count } = JSON.parse(stdout) as { ms: number; count: number };
-      return count / (ms / 1000);
+      return Number(stdout);
     };
     const ours = async () => {
       await redis.flushdb();
@@ -177,14 +183,23 @@ async function kafka(dir: string, redis: Redis, env: Record<string, string>): Pr
         await pod.stop();
       }
     };
-    const rate = await byTurns(3, ours, alone);
+    const rate = await byTurns(3, ours, () => alone("read"));
+    const touched = await alone("touch");
     return [
       {
         name: "enqueue Kafka",
         unit: "messages/s",
         ...rate,
-        bareAbout: "kafkajs consuming alone",
-        bound: { ratioAtLeast: 0.6, atLeast: 20_000 },
+        bareAbout: "kafkajs alone, reads JSON",
+        bound: { ratioAtLeast: 0.6 },
+      },
+      {
+        name: "enqueue Kafka, at the least",
+        unit: "messages/s",
+        figure: rate.figure,
+        bare: touched,
+        bareAbout: "kafkajs alone, reads nothing",
+        bound: { atLeast: 20_000 },
       },
       { name: "enqueue Kafka, most memory", unit: "MB", figure: memory, bound: { atMost: 150 } },
     ];

@@ -251,8 +251,11 @@ test("D9: only created objects are queued, with or without the prefix of older r
   expect((await queue()).reverse()).toEqual(odd.map((key) => `${bucket}/${key}`));
   const encoded = await webhook({ keyEncoding: "url" });
   await post({ Records: [record(exposureKey(11, "a%20b+c%C3%A9"))] }, {}, encoded);
+  const nul = await post({ Records: [record(exposureKey(12, "a%00b")), record(exposureKey(13))] }, {}, encoded);
   await encoded.close();
-  expect((await queue())[0]).toBe(`${bucket}/${exposureKey(11, "a b cé")}`);
+  expect(nul).toMatchObject({ status: 200, body: [{ seq_num: "000013" }] });
+  expect(await redis.hkeys(`DEAD:${bucket}`)).toEqual([`${bucket}/${exposureKey(12, "a\0b")}`]);
+  expect((await queue())[1]).toBe(`${bucket}/${exposureKey(11, "a b cé")}`);
 });
 
 test("B5: a record of a bucket without ingester is an error that can be seen, not a queue that grows", async () => {

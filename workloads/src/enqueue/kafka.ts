@@ -15,7 +15,7 @@ export interface KafkaEnqueueOptions extends StoreOptions {
 }
 
 /** Messages that are made durable together. */
-const chunkMessages = 500;
+const chunkMessages = 200;
 /** First and largest delay after Redis or Kafka failed, ms. */
 const baseMs = 250;
 const maxMs = 10_000;
@@ -58,6 +58,7 @@ export class KafkaEnqueue {
       sessionTimeout: sessionTimeoutMs,
       heartbeatInterval: heartbeatMs,
       maxWaitTimeInMs: 1_000,
+      maxBytesPerPartition: 262_144,
       retry: {
         initialRetryTime: 300,
         maxRetryTime: maxMs,
@@ -128,19 +129,24 @@ export class KafkaEnqueue {
     await this.consumer.disconnect();
   }
 
-  private async take(payload: EachBatchPayload): Promise<void> {
-    const { batch, resolveOffset, heartbeat, isRunning, isStale } = payload;
+  private async take({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
     const { messages, topic, partition } = batch;
     const goesOn = () => isRunning() && !isStale() && !this.options.stop.aborted;
-    const chunkAt = (first: number) => this.read(messages.slice(first, first + chunkMessages), `${topic}/${partition}`);
-    let next = chunkAt(0);
+    // Every chunk is on its way before the first is waited for: Redis works while the rest is read.
+    const chunks: Chunk[] = [];
     for (let first = 0; first < messages.length; first += chunkMessages) {
-      const saving = this.save(next, heartbeat, goesOn);
-      next = chunkAt(first + chunkMessages); // read on while Redis works
-      if (!(await saving)) return; // not resolved: whoever has the partition next gets the rest again
-      const last = messages[Math.min(first + chunkMessages, messages.length) - 1] as KafkaMessage;
-      resolveOffset(last.offset);
-      metrics.kafkaLag.set({ partition }, Math.max(0, Number(batch.highWatermark) - 1 - Number(last.offset)));
+      const some = messages.slice(first, first + chunkMessages);
+      const intake = this.read(some, `${topic}/${partition}`);
+      const firstTry = store(intake, this.options);
+      firstTry.catch(() => undefined); // waited for below, perhaps later than it fails
+      chunks.push({ intake, firstTry, lastOffset: (some.at(-1) as KafkaMessage).offset });
+      await new Promise(setImmediate); // lets it be sent
+    }
+    for (const chunk of chunks) {
+      if (!(await this.save(chunk, heartbeat, goesOn))) return; // whoever has the partition next gets the rest again
+      resolveOffset(chunk.lastOffset);
+      const lag = Number(batch.highWatermark) - 1 - Number(chunk.lastOffset);
+      metrics.kafkaLag.set({ partition }, Math.max(0, lag));
       this.sign();
       await heartbeat();
       if (!goesOn()) return;
@@ -163,11 +169,15 @@ export class KafkaEnqueue {
   }
 
   /** Makes a chunk durable, however long Redis takes to come back. @returns false when the partition is not ours any more. */
-  private async save(intake: Intake, heartbeat: () => Promise<void>, goesOn: () => boolean): Promise<boolean> {
+  private async save(
+    { intake, firstTry }: Chunk,
+    heartbeat: () => Promise<void>,
+    goesOn: () => boolean,
+  ): Promise<boolean> {
     const { stop, log } = this.options;
     for (let attempt = 1; goesOn(); attempt++) {
       try {
-        await this.beatingWhile(store(intake, this.options), heartbeat);
+        await this.beatingWhile(attempt === 1 ? firstTry : store(intake, this.options), heartbeat);
         if (attempt > 1) log.info({ attempt }, "Redis takes notifications again");
         return true;
       } catch (error) {
@@ -201,7 +211,6 @@ export class KafkaEnqueue {
       try {
         await heartbeat();
       } catch (cause) {
-        await finished.catch(() => undefined); // a chunk must not go on beside its repeat
         throw new HeartbeatError("heartbeat failed", { cause });
       }
     }
@@ -247,6 +256,13 @@ export class KafkaEnqueue {
       fail(payload.error);
     });
   }
+}
+
+/** Some messages of a batch on their way to Redis. */
+interface Chunk {
+  readonly intake: Intake;
+  readonly firstTry: Promise<void>;
+  readonly lastOffset: string;
 }
 
 /** The group did not take the heartbeat: kafkajs must see its own error, to join again. */

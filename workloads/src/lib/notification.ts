@@ -22,9 +22,10 @@ export interface NotificationFault {
   readonly reason: string;
 }
 
-/** A lone half of a surrogate pair is no Unicode: no store keeps such a key, and Redis' JSON reader refuses it. */
-const wellFormed = (value: string) => !/\p{Surrogate}/u.test(value);
-const identityPart = z.string().max(1024).refine(wellFormed, "is no Unicode").optional();
+/** No store keeps a key with a NUL or a lone half of a surrogate pair, and the queue's scripts could not tell it. */
+const wellFormed = (value: string) =>
+  (value as string & { isWellFormed(): boolean }).isWellFormed() && !value.includes("\0");
+const identityPart = z.string().max(1024).refine(wellFormed, "has a NUL or is no Unicode").optional();
 const recordSchema = z.object({
   eventName: z.string().optional(),
   opaqueData: z.string().optional(),
@@ -34,11 +35,11 @@ const recordSchema = z.object({
         .string()
         .min(1)
         .max(255)
-        .refine(wellFormed, "is no Unicode")
+        .refine(wellFormed, "has a NUL or is no Unicode")
         .refine((name) => !name.includes("/"), "has a slash"),
     }),
     object: z.object({
-      key: z.string().min(1).max(4096).refine(wellFormed, "is no Unicode"),
+      key: z.string().min(1).max(4096).refine(wellFormed, "has a NUL or is no Unicode"),
       eTag: identityPart,
       etag: identityPart,
       sequencer: identityPart,

@@ -75,6 +75,7 @@ export function keyOf(path: string): string {
  */
 export function parseObjectPath(text: string): ObjectPath {
   const path = text.startsWith("s3://") ? text.slice("s3://".length) : text;
+  if (path.includes("\0")) throw new ObjectPathError(path, "it holds a NUL"); // which ends a field of the queue's scripts
   const parts = path.split("/");
   return isLfa(path) ? parseLfa(path, parts) : parseExposure(path, parts);
 }

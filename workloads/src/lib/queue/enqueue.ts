@@ -44,14 +44,14 @@ export async function enqueueObjects(
   });
 }
 
-/** Number of groups, groups and records as the script takes them. */
+/** Number of groups, groups and records as the script takes them. A NUL inside would shift every field after it. */
 function scriptArguments(records: readonly QueueRecord[]): (string | number)[] {
   const groups = new Map<string, number>();
   const header: string[] = [];
   const entries: (string | number)[] = [];
   for (const { object, identity } of records) {
     const { bucket, instrument, dayObs } = object;
-    const name = `${bucket}\n${instrument}\n${dayObs}`;
+    const name = `${bucket}\0${instrument}\0${dayObs}`;
     let group = groups.get(name);
     if (group === undefined) {
       groups.set(name, (group = groups.size + 1));
@@ -60,7 +60,15 @@ function scriptArguments(records: readonly QueueRecord[]): (string | number)[] {
     const seqNum = object.kind === "exposure" && /^\d{1,15}$/.test(object.seqNum) ? object.seqNum : "";
     entries.push(group, object.path, identity, seqNum);
   }
-  return [groups.size, ...header, ...entries];
+  const text = `${entries.join("\0")}\0`;
+  if (countNul(text) !== entries.length) throw new Error("A path or identity holds a NUL; their readers refuse it");
+  return [groups.size, ...header, text];
+}
+
+function countNul(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf("\0"); at >= 0; at = text.indexOf("\0", at + 1)) count += 1;
+  return count;
 }
 
 /** A notification, or a part of one, that could not be read. */
