@@ -64,7 +64,7 @@ export async function localImage(image: string, progress?: Progress): Promise<Lo
   }
 }
 
-/** PATH of a program of that image. */
+/** PATH of a program of that image: as in a container, nothing of the shell that typed `usdf up`. */
 export function pathOf(image: LocalImage): string {
-  return [...image.path, process.env.PATH ?? "/usr/bin:/bin"].join(delimiter);
+  return [...image.path, "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].join(delimiter);
 }

@@ -94,7 +94,7 @@ export function containerProcess(
   const env = {
     PATH: pathOf(image),
     HOME: process.env.HOME ?? "/",
-    LANG: process.env.LANG ?? "C.UTF-8",
+    LANG: "C.UTF-8",
     ...Object.fromEntries(given),
   };
   return { command, args, env, cwd: image.cwd ?? place.dir };
