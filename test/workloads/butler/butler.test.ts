@@ -41,6 +41,7 @@ function child(repo: string, env: NodeJS.ProcessEnv = {}, options: Partial<Butle
       BUTLER_MODE: "plain",
       // Nothing answers there: sizes come with the request, so the child has no need of S3.
       LSST_RESOURCES_S3_PROFILE_embargo: "http://access:secret@127.0.0.1:9",
+      AWS_MAX_ATTEMPTS: "1",
       ...env,
     },
   });
@@ -178,14 +179,14 @@ it("a lost store is no fault of the file, and says so", async () => {
 });
 
 it("starts again after a crash, and after a hang; the request in hand fails, the next ones are answered", async () => {
-  const butler = child("crash", {}, { timeoutMs: 8_000 });
+  const butler = child("crash", {}, { timeoutMs: 20_000 });
   await butler.hello();
   process.kill(butler.pid as number, "SIGKILL");
   await until("the crash to be seen", () => butler.restarts === 1);
   expect(statuses(await butler.ingest("raw", files(8).slice(0, 2)))).toEqual({ ingested: 2 });
   process.kill(butler.pid as number, "SIGSTOP");
   await expect(butler.ingest("raw", files(8).slice(0, 3))).rejects.toThrow(
-    "The Butler is unavailable: no answer to ingest in 8000 ms. Ingest goes on when it answers again.",
+    "The Butler is unavailable: no answer to ingest in 20000 ms. Ingest goes on when it answers again.",
   );
   expect(statuses(await butler.ingest("raw", files(8).slice(0, 3)))).toEqual({ already: 2, ingested: 1 });
 });
@@ -211,10 +212,58 @@ it("lets two pods make the same repository at the same time", async () => {
   expect(statuses(results.flat().filter(({ status }) => status === "failed"))).toEqual({});
 });
 
+it("makes a repository again whose maker died in the middle", async () => {
+  const maker = child("died");
+  await maker.hello();
+  await maker.close();
+  writeFileSync(join(dir, "died/.create.lock"), "the repository is being made"); // as a kill -9 leaves it
+  writeFileSync(join(dir, "died/gen3.sqlite3"), "");
+  const next = child("died");
+  expect(await next.hello()).toMatchObject({ created: true });
+  expect(statuses(await next.ingest("raw", files(1).slice(0, 2)))).toEqual({ ingested: 2 });
+  expect(await child("died").hello()).toMatchObject({ created: false });
+});
+
 it("keeps secrets of others from the child, and answers no nonsense", async () => {
   const butler = child("odd");
   await expect(butler.ingest("moon" as "raw", files(1).slice(0, 1))).rejects.toThrow(
     'kind is "moon", not one of raw, lfa, guider',
   );
   expect(await butler.hello()).toMatchObject({ mode: "plain", versions: { "lsst-daf-butler": "30.2026.4300" } });
+});
+
+describe("obs mode, with a stand-in for the tasks that only an LSST stack has", () => {
+  const obs = () => child("obs", { BUTLER_MODE: "auto", PYTHONPATH: join(__dirname, "standin") });
+  const named = (seqNum: number, ...names: string[]): ButlerFile[] =>
+    names.map((name) => {
+      const obsId = `MC_O_20260603_${String(seqNum).padStart(6, "0")}`;
+      const path = `embargo@rubin-summit/LSSTCam/20260603/${obsId}/${obsId}_${name}.fits`;
+      return { path, uri: objectUri(path) };
+    });
+
+  it("is taken where the stack is, and gives each file a result of its own", async () => {
+    const butler = obs();
+    expect(await butler.hello()).toMatchObject({ mode: "obs" });
+    const good = await butler.ingest("raw", named(1, "R22_S11", "R22_S12"));
+    expect(good[0]).toMatchObject({
+      status: "ingested",
+      exposure: { instrument: "LSSTCam", id: 2026060300001, obsId: "MC_O_20260603_000001" },
+    });
+    // Two were there before, one is broken and fails its exposure, one has no metadata: the rest is ingested all the same.
+    const mixed = await butler.ingest("raw", named(1, "R22_S11", "R22_S20", "R22_S21_broken", "R22_S22_bad"));
+    expect(mixed.map(({ status, code }) => [status, code])).toEqual([
+      ["already", undefined],
+      ["ingested", undefined],
+      ["failed", "INGEST"],
+      ["failed", "METADATA"],
+    ]);
+    expect(mixed[2]!.message).toContain("one file of the exposure is broken");
+    expect(statuses(await butler.ingest("guider", named(2, "R00_SG0_guider")))).toEqual({ undefinedExposure: 1 });
+    expect(statuses(await butler.ingest("guider", named(1, "R00_SG0_guider", "R00_SG1_guider")))).toEqual({
+      ingested: 2,
+    });
+    await expect(butler.ingest("raw", named(3, "R22_S11_lost"))).rejects.toThrow(ButlerUnavailableError);
+    const visits = [1, 9].map((n) => ({ instrument: "LSSTCam", id: 2026060300000 + n }));
+    expect(statuses(await butler.defineVisits(visits))).toEqual({ defined: 1, failed: 1 });
+  });
 });
