@@ -46,6 +46,7 @@ export class StackConfigError extends Error {
       `Pulumi.${stackName}.yaml has ${faults.length} fault${faults.length === 1 ? "" : "s"}.\n` +
         faults.map((fault) => `  - ${fault}`).join("\n"),
     );
+    this.stack = this.message; // for a person; and Node 20 takes half a minute to colour the frames of Pulumi
   }
   override get name(): string {
     return "StackConfigError";

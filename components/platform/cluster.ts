@@ -13,6 +13,7 @@ export class KubeContextError extends pulumi.RunError {
       `kubeContext "${context}" is not in ${files.join(", ")} (contexts: ${known.join(", ") || "none"}). ` +
         "Nothing was changed. Fetch that cluster's kubeconfig, or correct kubeContext.",
     );
+    this.stack = this.message; // for a person; and Node 20 takes half a minute to colour the frames of Pulumi
   }
   override get name(): string {
     return "KubeContextError";

@@ -39,10 +39,4 @@ describe("recordStack", () => {
     expect(text).not.toContain("v1:abc");
     expect(secretMark).toBe("[secret]");
   });
-
-  it("takes what it is quick at: a stack in well under a second once Pulumi is loaded", async () => {
-    const start = performance.now();
-    await recordStack("dev");
-    expect(performance.now() - start).toBeLessThan(3_000); // a loaded machine; alone it takes 0.2 s
-  });
 });
