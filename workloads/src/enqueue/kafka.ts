@@ -14,6 +14,10 @@ export interface KafkaEnqueueOptions extends StoreOptions {
   readonly stop: AbortSignal;
 }
 
+/** Bytes of one fetch of a partition: small, so that little waits in memory. */
+const fetchBytes = 131_072;
+/** Time between two commits while there is a backlog; after a crash so much comes again, and is known as a repeat. */
+const commitMs = 1_000;
 /** Messages that are made durable together. */
 const chunkMessages = 200;
 /** First and largest delay after Redis or Kafka failed, ms. */
@@ -22,6 +26,8 @@ const maxMs = 10_000;
 /** How often the group hears from us while Redis is waited for; well below the session time-out. */
 const heartbeatMs = 3_000;
 const sessionTimeoutMs = 30_000;
+/** How long the group waits for its members when it shares out partitions: ours answer within a heartbeat. */
+const rebalanceTimeoutMs = 10_000;
 /** A consumer that gave no sign for this long hangs: it polls, beats or reconnects every few seconds. */
 const silenceLimitMs = 300_000;
 
@@ -33,6 +39,7 @@ export class KafkaEnqueue {
   private readonly consumer: Consumer;
   private joined = false;
   private lastSignMs = Date.now();
+  private lastCommitMs = 0;
   private crash: Error | undefined;
   private readonly ended: Promise<never>;
 
@@ -56,9 +63,10 @@ export class KafkaEnqueue {
       groupId: source.consumerGroup,
       allowAutoTopicCreation: false, // a misspelt topic must be an error, not a new topic
       sessionTimeout: sessionTimeoutMs,
+      rebalanceTimeout: rebalanceTimeoutMs,
       heartbeatInterval: heartbeatMs,
       maxWaitTimeInMs: 1_000,
-      maxBytesPerPartition: 262_144,
+      maxBytesPerPartition: fetchBytes,
       retry: {
         initialRetryTime: 300,
         maxRetryTime: maxMs,
@@ -119,7 +127,11 @@ export class KafkaEnqueue {
       }
     }
     if (stop.aborted) return;
-    await this.consumer.run({ eachBatchAutoResolve: false, eachBatch: (payload) => this.take(payload) });
+    await this.consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: (payload) => this.take(payload),
+    });
     log.info(`Kafka consumer started: topic=${kafkaTopic} cluster=${cluster} group=${consumerGroup}`);
     await this.ended;
   }
@@ -129,7 +141,8 @@ export class KafkaEnqueue {
     await this.consumer.disconnect();
   }
 
-  private async take({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
+  private async take(payload: EachBatchPayload): Promise<void> {
+    const { batch, resolveOffset, heartbeat, isRunning, isStale } = payload;
     const { messages, topic, partition } = batch;
     const goesOn = () => isRunning() && !isStale() && !this.options.stop.aborted;
     // Every chunk is on its way before the first is waited for: Redis works while the rest is read.
@@ -142,14 +155,19 @@ export class KafkaEnqueue {
       chunks.push({ intake, firstTry, lastOffset: (some.at(-1) as KafkaMessage).offset });
       await new Promise(setImmediate); // lets it be sent
     }
+    let lag = 0;
     for (const chunk of chunks) {
       if (!(await this.save(chunk, heartbeat, goesOn))) return; // whoever has the partition next gets the rest again
       resolveOffset(chunk.lastOffset);
-      const lag = Number(batch.highWatermark) - 1 - Number(chunk.lastOffset);
-      metrics.kafkaLag.set({ partition }, Math.max(0, lag));
+      lag = Math.max(0, Number(batch.highWatermark) - 1 - Number(chunk.lastOffset));
+      metrics.kafkaLag.set({ partition }, lag);
       this.sign();
       await heartbeat();
-      if (!goesOn()) return;
+      if (!goesOn()) break;
+    }
+    if (lag === 0 || !goesOn() || Date.now() - this.lastCommitMs >= commitMs) {
+      this.lastCommitMs = Date.now();
+      await payload.commitOffsetsIfNecessary(payload.uncommittedOffsets());
     }
   }
 
