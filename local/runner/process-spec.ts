@@ -47,6 +47,7 @@ export function volumeFolders(spec: PodSpec, place: PodPlace): Record<string, st
 /** Makes the volumes of a new pod: fresh emptyDirs, and files of Secrets and ConfigMaps that only this user can read. */
 export function makeVolumes(spec: PodSpec, place: PodPlace): void {
   rmSync(place.dir, { recursive: true, force: true });
+  mkdirSync(place.dir, { recursive: true, mode: 0o700 });
   const folders = volumeFolders(spec, place);
   for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true, mode: 0o700 });
   for (const volume of spec.volumes ?? []) {

@@ -1,0 +1,209 @@
+import { execFile } from "node:child_process";
+import { cpSync, existsSync, readdirSync, readFileSync, readlinkSync, symlinkSync } from "node:fs";
+import { basename, join } from "node:path";
+import { promisify } from "node:util";
+import { Redis } from "ioredis";
+import type { StatusReport } from "../../local/runner";
+import type { ProcessRecord } from "../../local/runner/registry";
+import { isAlive, type ProcessId } from "../../local/process";
+import { testFolder, until } from "../support/network";
+import { root } from "../support/pod";
+
+const run = promisify(execFile);
+const folder = testFolder("system");
+
+/** A checkout beside this one: its files as they are now, the packages that are installed here. */
+function checkoutNamed(name: string): string {
+  const checkout = join(folder.dir, name);
+  const notCopied = new Set([".git", ".usdf", "node_modules", "dist", "coverage"]);
+  cpSync(root, checkout, { recursive: true, filter: (path) => path === root || !notCopied.has(basename(path)) });
+  symlinkSync(join(root, "node_modules"), join(checkout, "node_modules"));
+  return checkout;
+}
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `usdf` of a checkout to its end. */
+async function usdf(checkout: string, ...args: string[]): Promise<Ended> {
+  const words = [join(checkout, "local/usdf.mjs"), ...args];
+  try {
+    const { stdout, stderr } = await run(process.execPath, words, { cwd: checkout, maxBuffer: 64 << 20 });
+    return { code: 0, stdout, stderr };
+  } catch (error) {
+    const { code, stdout, stderr } = error as Ended;
+    return { code, stdout, stderr };
+  }
+}
+
+async function json<T>(checkout: string, ...args: string[]): Promise<T> {
+  const { code, stdout, stderr } = await usdf(checkout, ...args, "--json");
+  if (code !== 0) throw new Error(`usdf ${args.join(" ")} ended with ${code}: ${stderr}`);
+  return JSON.parse(stdout) as T;
+}
+
+interface Up {
+  readonly changed: string[];
+  readonly network: string;
+  readonly presenceUrl: string;
+  readonly journey?: { readonly files: number; readonly ingestSeconds: number };
+}
+
+const recorded = (checkout: string) => {
+  const file = join(checkout, ".usdf/processes.json");
+  return JSON.parse(readFileSync(file, "utf8")) as Record<string, ProcessRecord>;
+};
+const supervisorOf = (checkout: string) =>
+  JSON.parse(readFileSync(join(checkout, ".usdf/supervisor.json"), "utf8")) as ProcessId;
+
+/** Every process of the machine that works in a checkout or was started with a path of it. */
+function processesOf(checkout: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false;
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      return words.includes(checkout) || readlinkSync(`/proc/${pid}/cwd`).startsWith(checkout);
+    } catch {
+      return false; // it has ended
+    }
+  });
+}
+
+/** Listening TCP sockets of the machine on a network `127.A.B`. */
+function listenersOn(network: string): string[] {
+  const [a, b, c] = network.split(".").map((part) => Number(part).toString(16).padStart(2, "0").toUpperCase());
+  const rows = readFileSync("/proc/net/tcp", "utf8").trim().split("\n").slice(1);
+  const listening = rows.map((row) => row.trim().split(/\s+/)).filter(([, , , state]) => state === "0A");
+  // The kernel writes addresses in the byte order of the machine.
+  return listening.map(([, local]) => local!).filter((local) => local.slice(2, 8) === `${c}${b}${a}`);
+}
+
+describe("usdf up", () => {
+  const one = checkoutNamed("one");
+  const two = checkoutNamed("two");
+  let first: Up;
+  let second: Up;
+
+  afterAll(async () => {
+    await Promise.all([one, two].map((checkout) => usdf(checkout, "down")));
+    folder.remove();
+  }, 120_000);
+
+  it("says that nothing runs before", async () => {
+    const status = await usdf(one, "status");
+    expect([status.code, status.stderr]).toEqual([3, "usdf: The local stack does not run; start it: npm run up\n"]);
+    expect((await usdf(one, "down")).stdout).toBe("Nothing ran.\n");
+  }, 60_000);
+
+  it("takes an exposure the whole way, in two checkouts at the same time", async () => {
+    [first, second] = await Promise.all([
+      json<Up>(one, "up", "--instrument", "LSSTComCam"),
+      json<Up>(two, "up", "--instrument", "LATISS"),
+    ]);
+    expect([first.journey?.files, second.journey?.files]).toEqual([9, 1]);
+    expect(first.network).not.toBe(second.network);
+  }, 240_000);
+
+  it("shows it in status: every pod ready, nothing left in the queues", async () => {
+    const status = await json<StatusReport & { healthy: boolean; queues: object[] }>(one, "status");
+    expect(status.healthy).toBe(true);
+    expect(status.pods.map(({ ready, restarts }) => [ready, restarts])).toEqual(status.pods.map(() => [true, 0]));
+    expect(status.queues).toEqual([{ bucket: "embargo@rubin-summit", waiting: 0, inHand: 0, retry: 0, dead: 0 }]);
+    const table = (await usdf(one, "status")).stdout;
+    for (const { name, address } of status.pods) expect(table).toMatch(new RegExp(`${name} .*yes.*${address}`));
+    expect((await usdf(one, "logs", "enqueue")).stdout).toContain("Enqueued embargo@rubin-summit/LSSTComCam/");
+  }, 60_000);
+
+  it("changes nothing when it is typed again", async () => {
+    const before = recorded(one);
+    const again = await json<Up>(one, "up");
+    expect([again.changed, again.journey]).toEqual([[], undefined]);
+    expect(recorded(one)).toEqual(before);
+  }, 120_000);
+
+  it("starts a pod again that was killed, and loses no exposure over it", async () => {
+    const pidOf = async () => {
+      const { pods } = await json<StatusReport>(one, "status").catch(() => ({ pods: [] }) as unknown as StatusReport);
+      const pod = pods.find(({ name }) => name.includes("ingest"));
+      return pod?.ready ? pod.containers[0]!.pid : undefined;
+    };
+    const pid = (await pidOf())!;
+    process.kill(pid, "SIGKILL");
+    const sent = await json<{ exposures: { keys: string[] }[] }>(one, "camera", "send", "--instrument", "LSSTComCam");
+    await until("another process", async () => ((await pidOf()) ?? pid) !== pid, { timeoutMs: 60_000, pollMs: 500 });
+    const redis = await redisOf(one);
+    try {
+      for (const key of sent.exposures[0]!.keys) {
+        const ingested = () => redis.hget(`FILE:embargo@rubin-summit/${key}`, "ingest_time");
+        await until(`${key} to be ingested`, ingested, { timeoutMs: 60_000 });
+      }
+    } finally {
+      redis.disconnect();
+    }
+  }, 180_000);
+
+  it("finds what a supervisor that was killed left running, and takes it over", async () => {
+    const before = recorded(one);
+    process.kill(supervisorOf(one).pid, "SIGKILL");
+    expect((await usdf(one, "status")).code).toBe(3);
+    await json<Up>(one, "up", "--no-exposure");
+    expect(recorded(one)).toEqual(before);
+    expect((await json<{ healthy: boolean }>(one, "status")).healthy).toBe(true);
+  }, 120_000);
+
+  it("keeps its secrets out of every process list and every log", async () => {
+    const values = Object.values(JSON.parse(readFileSync(join(one, ".usdf/secrets.json"), "utf8")) as object);
+    expect(values.length).toBeGreaterThanOrEqual(4);
+    const words = processesOf(one).map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8")).join("\n"); // prettier-ignore
+    const logs = (await usdf(one, "logs", "-n", "100000")).stdout;
+    expect(logs.length).toBeGreaterThan(1000);
+    for (const value of values as string[]) {
+      expect(words).not.toContain(value);
+      expect(logs).not.toContain(value);
+    }
+  }, 60_000);
+
+  it("down leaves no process and no port, and up after it still has the data", async () => {
+    const all = Object.values(recorded(one));
+    const redis = await redisOf(one);
+    const groups = await redis.keys("GROUP:*");
+    redis.disconnect();
+    expect(groups).toHaveLength(18);
+    expect((await usdf(one, "down")).code).toBe(0);
+    expect(all.filter(isAlive)).toEqual([]);
+    expect(processesOf(one)).toEqual([]);
+    expect(listenersOn(first.network.replace(/\.0\/24$/, ""))).toEqual([]);
+    expect((await usdf(one, "status")).code).toBe(3);
+    // The other checkout has not noticed.
+    expect((await json<{ healthy: boolean }>(two, "status")).healthy).toBe(true);
+
+    const up = await json<Up>(one, "up", "--instrument", "LSSTComCam");
+    expect(up.network).toBe(first.network);
+    const again = await redisOf(one);
+    expect(await again.keys("GROUP:*")).toHaveLength(27);
+    again.disconnect();
+  }, 240_000);
+
+  it("down without a supervisor ends what it left, and --purge removes the data", async () => {
+    process.kill(supervisorOf(one).pid, "SIGKILL");
+    expect((await usdf(one, "down", "--purge")).code).toBe(0);
+    expect(processesOf(one)).toEqual([]);
+    for (const name of ["services", "volumes", "secrets.json"])
+      expect(existsSync(join(one, ".usdf", name))).toBe(false);
+  }, 120_000);
+});
+
+async function redisOf(checkout: string): Promise<Redis> {
+  const env = await environmentOf(checkout);
+  return new Redis({ host: env.REDIS_HOST, password: env.REDIS_PASSWORD });
+}
+
+/** Asks the supervisor of a checkout, as its commands do. */
+async function environmentOf(checkout: string): Promise<Record<string, string>> {
+  const { SupervisorClient } = await import("../../local/runner");
+  const { openState } = await import("../../local/state");
+  return { ...(await new SupervisorClient(await openState(checkout)).environment("ingest")).env };
+}
