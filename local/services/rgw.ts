@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { adoptProcess, startProcess, waitReady, type ProcessId, type RunningProcess } from "../process";
@@ -100,13 +100,17 @@ export async function startRgw(options: RgwOptions): Promise<RunningRgw> {
 
     const createUser = async (user: RgwUser) => {
       const identity = ["--uid", user.uid, ...(user.tenant ? ["--tenant", user.tenant] : [])];
-      const admin = (...args: string[]) => run(programs["radosgw-admin"]!, ["-c", conf, ...args, ...identity]);
-      // Keys of a throw-away gateway on the loopback: its admin tool takes them as arguments only.
-      const keys = ["--access-key", user.accessKey, "--secret-key", user.secretKey];
-      await admin("user", "create", "--display-name", user.uid, ...keys).catch(async (error) => {
+      const admin = (...args: string[]) => run(programs["radosgw-admin"]!, ["-c", conf, ...args]);
+      await admin("user", "create", "--display-name", user.uid, ...identity).catch((error) => {
         if (!/exists/.test(String((error as { stderr?: string }).stderr))) throw error;
-        await admin("key", "create", "--key-type", "s3", ...keys);
       });
+      // The keys go in by a file: arguments show in every process list.
+      const name = `user:${user.tenant ? `${user.tenant}$` : ""}${user.uid}`;
+      const { data, ...head } = JSON.parse((await admin("metadata", "get", name)).stdout) as { data: object };
+      const keys = [{ user: name.slice("user:".length), access_key: user.accessKey, secret_key: user.secretKey }];
+      const file = join(dir, `user-${randomUUID()}.json`);
+      await writeFile(file, JSON.stringify({ ...head, data: { ...data, keys } }), { mode: 0o600 });
+      await admin("metadata", "put", name, "--infile", file).finally(() => rm(file, { force: true }));
     };
     const beginGateway = async () => {
       processes.radosgw = await begin("radosgw", programs.radosgw!, ["-n", "client.rgw"]);
