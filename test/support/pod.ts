@@ -128,20 +128,20 @@ export class Pod {
 }
 
 /** Runs a workload that ends by itself, as a Job would. @throws with the end of its log when it fails. */
-export async function runJob(options: Omit<PodOptions, "pod">): Promise<void> {
-  const { workload, address, env, dir } = options;
-  const logFile = join(dir, `${workload}.log`);
+export async function runJob(options: PodOptions): Promise<void> {
+  const { workload, pod = workload, address, env, dir } = options;
+  const logFile = join(dir, `${pod}.log`);
   const job = await startProcess({
-    name: workload,
+    name: pod,
     command: process.execPath,
     args: [`dist/${workload}.js`],
     cwd: workloads,
     logFile,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, HTTP_HOST: address, POD_NAME: workload, ...env },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, HTTP_HOST: address, POD_NAME: pod, ...env },
   });
   const limit = setTimeout(() => job.kill("SIGKILL"), 120_000);
   const { code, signal } = await job.exited;
   clearTimeout(limit);
   if (code !== 0)
-    throw new Error(`${workload} ended with ${signal ?? code}:\n${readFileSync(logFile, "utf8").slice(-2000)}`);
+    throw new Error(`${pod} ended with ${signal ?? code}:\n${readFileSync(logFile, "utf8").slice(-2000)}`);
 }
