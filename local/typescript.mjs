@@ -25,7 +25,10 @@ export function register() {
 
 function translated(path) {
   const text = readFileSync(path, "utf8");
-  const key = createHash("sha256").update(`${recipe}\n${relative(root, path)}\n${text}`).digest("hex").slice(0, 32);
+  const key = createHash("sha256")
+    .update(`${recipe}\n${relative(root, path)}\n${text}`)
+    .digest("hex")
+    .slice(0, 32);
   const cached = join(cache, `${key}.js`);
   try {
     return readFileSync(cached, "utf8");
