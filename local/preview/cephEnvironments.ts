@@ -1,5 +1,5 @@
 import type { RecordedResource } from "../record";
-import type { DeclaredObject } from "./declaration";
+import type { DeclaredObject } from "./model";
 import { containersOf, envOf } from "./pods";
 
 interface CephResources {

@@ -1,7 +1,8 @@
 import picocolors from "picocolors";
 import { recordStack } from "../record";
 import { checkDeclaration } from "./checks";
-import { type Declaration, declarationOf } from "./declaration";
+import { declarationOf } from "./declaration";
+import type { Declaration } from "./model";
 import { filesOf } from "./render";
 import { count, environmentsOf, showChanges, showFindings, showOthers, showTree } from "./show";
 import { requireStacks, root, stacksOf } from "./stacks";

@@ -1,4 +1,4 @@
-import type { DeclaredObject, Manifest } from "./declaration";
+import type { DeclaredObject, Manifest } from "./model";
 
 /** Pod template of what starts pods. */
 export interface PodTemplate {

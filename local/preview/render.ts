@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import { stringify } from "yaml";
-import type { Declaration, DeclaredObject } from "./declaration";
+import type { Declaration, DeclaredObject } from "./model";
 
 /** File that says that a folder was made by render, and which files in it are render's. */
 export const marker = ".usdf-render.json";

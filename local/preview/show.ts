@@ -1,6 +1,6 @@
 import type { createColors } from "picocolors";
 import type { Finding } from "./checks";
-import type { Declaration, DeclaredObject } from "./declaration";
+import type { Declaration, DeclaredObject } from "./model";
 import type { ObjectChange } from "./diff";
 
 type Colors = ReturnType<typeof createColors>;

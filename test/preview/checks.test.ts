@@ -1,5 +1,6 @@
 import { checkDeclaration } from "../../local/preview/checks";
-import { type Declaration, declarationOf } from "../../local/preview/declaration";
+import { declarationOf } from "../../local/preview/declaration";
+import type { Declaration } from "../../local/preview/model";
 import { type RecordedResource, type RecordedStack, recordStack } from "../../local/record";
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- the tests break any field of any object */

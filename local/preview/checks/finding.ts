@@ -1,4 +1,4 @@
-import type { DeclaredObject } from "../declaration";
+import type { DeclaredObject } from "../model";
 
 /** Something that a reviewer should know before the stack is applied. */
 export interface Finding {

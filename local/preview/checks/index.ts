@@ -1,4 +1,4 @@
-import type { Declaration } from "../declaration";
+import type { Declaration } from "../model";
 import type { Finding, StackFinding } from "./finding";
 import { checkQueues } from "./queues";
 import { checkReferences } from "./references";

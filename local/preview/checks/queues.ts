@@ -1,6 +1,6 @@
 import { nearest } from "../../../workloads/src/lib/contract";
 import { bareBucket, receiverOf } from "../cephEnvironments";
-import type { DeclaredObject } from "../declaration";
+import type { DeclaredObject } from "../model";
 import { containersOf, envOf, type Container } from "../pods";
 import { byNamespace, error, warning, type StackFinding } from "./finding";
 

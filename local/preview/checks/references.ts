@@ -1,5 +1,5 @@
 import { nearest } from "../../../workloads/src/lib/contract";
-import type { DeclaredObject, Manifest } from "../declaration";
+import type { DeclaredObject, Manifest } from "../model";
 import { containersOf, podTemplateOf } from "../pods";
 import { byNamespace, error, type StackFinding } from "./finding";
 

@@ -1,6 +1,6 @@
 import { notificationFaults, topicFaults, type NotificationInputs, type TopicInputs } from "../../../components/ceph";
 import { validateObject } from "../../../components/platform/schemas";
-import type { DeclaredObject } from "../declaration";
+import type { DeclaredObject } from "../model";
 import { error, type StackFinding } from "./finding";
 
 /** Each object against the schema of its kind, or against what the gateway takes. */

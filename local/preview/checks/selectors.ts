@@ -1,4 +1,4 @@
-import type { DeclaredObject, Manifest } from "../declaration";
+import type { DeclaredObject, Manifest } from "../model";
 import { podTemplateOf, selects, type LabelSelector, type PodTemplate } from "../pods";
 import { byNamespace, error, titleOf, warning, type StackFinding } from "./finding";
 

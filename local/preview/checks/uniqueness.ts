@@ -1,4 +1,4 @@
-import type { DeclaredObject, Manifest } from "../declaration";
+import type { DeclaredObject, Manifest } from "../model";
 import { error, titleOf, type StackFinding } from "./finding";
 
 /** Objects, files, registrations and load-balancer addresses that are there twice. */
