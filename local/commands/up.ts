@@ -25,7 +25,8 @@ export function register(program: Command): void {
         const { localStack, SupervisorClient } = await import("../runner");
         const { Listr } = await import("listr2");
         const bringUp = new BringUp(state, "local");
-        const renderer = options.json ? "silent" : process.stdout.isTTY ? "default" : "simple";
+        const isScreen = process.stdout.isTTY && process.stdout.columns >= 40;
+        const renderer = options.json ? "silent" : isScreen ? "default" : "simple";
         const steps = bringUp.steps().map(({ title, run }) => ({
           title,
           task: async (_context: unknown, task: { title: string; output: string }) => {

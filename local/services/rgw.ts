@@ -67,6 +67,9 @@ export async function startRgw(options: RgwOptions): Promise<RunningRgw> {
   const conf = join(dir, "ceph.conf");
   const logs = (name: string) => join(dir, `${name}.log`);
   await mkdir(dir, { recursive: true, mode: 0o700 });
+  // What a start left that did not get to its end is half a cluster.
+  const half = isNew ? ["mon", "osd", "keyring", "cluster.json", "users"] : [];
+  await Promise.all(half.map((name) => rm(join(dir, name), { recursive: true, force: true })));
   const cluster = await clusterFiles(dir, address, port);
 
   const begin = async (name: string, command: string, args: string[]) =>
