@@ -69,14 +69,14 @@ export class CronRun {
     private readonly startPod: StartPod,
   ) {
     const schedule = parseSchedule(cron.schedule);
-    const wait = () => {
-      const nextMinuteMs = 60_000 - (Date.now() % 60_000);
+    const wait = (minuteMs: number) => {
       this.timer = setTimeout(() => {
-        if (!cron.suspend && schedule.matches(new Date())) void this.start();
-        wait();
-      }, nextMinuteMs);
+        // The minute that was waited for, not the clock: a timer may come a moment early, and would be of the last minute.
+        if (!cron.suspend && schedule.matches(new Date(minuteMs))) void this.start();
+        wait(Math.max(minuteMs, thisMinute()) + 60_000);
+      }, minuteMs - Date.now());
     };
-    wait();
+    wait(thisMinute() + 60_000);
   }
 
   status(): CronStatus {
@@ -104,4 +104,8 @@ export class CronRun {
     this.lastResult = await run.ended;
     this.runs.delete(run);
   }
+}
+
+function thisMinute(): number {
+  return Math.floor(Date.now() / 60_000) * 60_000;
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { adoptProcess, isAlive, startProcess } from "../../local/process";
 import { ContainerRun } from "../../local/runner/container";
 import { Forwarder } from "../../local/runner/forwarder";
-import { JobRun } from "../../local/runner/jobs";
+import { CronRun, JobRun } from "../../local/runner/jobs";
 import type { Container, PodSpec } from "../../local/runner/manifest";
 import { planPod, Pod } from "../../local/runner/pod";
 import { containerProcess, makeVolumes, type PodPlace } from "../../local/runner/process-spec";
@@ -249,6 +249,32 @@ describe("a pod", () => {
       podOf(folder(), sleeping.spec, "Never"),
     );
     expect(await overdue.ended).toBe("Failed: not done after 0.3 s");
+  });
+});
+
+describe("a schedule", () => {
+  afterEach(() => jest.useRealTimers());
+  it("starts its job once in each minute that it names, also when a timer comes early", async () => {
+    jest.useFakeTimers({ now: Date.UTC(2026, 5, 3, 11, 59, 30) });
+    const clock = jest.spyOn(Date, "now");
+    const starts: number[] = [];
+    const job = { template: { spec: { containers: [] } }, backoffLimit: 0 };
+    const metadata = { name: "c", namespace: "n", labels: {}, annotations: {} };
+    const cron = new CronRun(
+      { kind: "CronJob", metadata, schedule: "*/10 * * * *", suspend: false, concurrencyPolicy: "Allow", job },
+      async () => {
+        starts.push(new Date().getTime());
+        throw new Error("no pod in this test");
+      },
+    );
+    for (let second = 0; second < 1800; second++) {
+      const early = jest.now() + 1000 - 3; // the clock is 3 ms behind the timers
+      clock.mockImplementation(() => early);
+      await jest.advanceTimersByTimeAsync(1000);
+    }
+    clock.mockRestore();
+    expect(starts.map((ms) => new Date(ms + 1000).toISOString().slice(11, 16))).toEqual(["12:00", "12:10", "12:20"]);
+    await cron.stop();
   });
 });
 
