@@ -126,7 +126,7 @@ export async function startKafka(options: KafkaOptions): Promise<RunningKafka> {
   if (!existsSync(join(data, "meta.properties"))) {
     await rm(data, { recursive: true, force: true });
     const clusterId = randomBytes(16).toString("base64url");
-    await run(java, [...args, "kafka.tools.StorageTool", "format", "-t", clusterId, "-c", config]);
+    await run(java, [...args, "kafka.tools.StorageTool", "format", `--cluster-id=${clusterId}`, "-c", config]);
   }
   const begin = async () => {
     const spec = { name: "kafka", command: java, args: [...args, "kafka.Kafka", config], logFile, outlivesParent };
