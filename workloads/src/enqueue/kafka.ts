@@ -15,11 +15,11 @@ export interface KafkaEnqueueOptions extends StoreOptions {
 }
 
 /** Bytes of one fetch of a partition: small, so that little waits in memory. */
-const fetchBytes = 131_072;
+const fetchBytes = 524_288;
 /** Time between two commits while there is a backlog; after a crash so much comes again, and is known as a repeat. */
 const commitMs = 1_000;
 /** Messages that are made durable together. */
-const chunkMessages = 200;
+const chunkMessages = 64;
 /** First and largest delay after Redis or Kafka failed, ms. */
 const baseMs = 250;
 const maxMs = 10_000;

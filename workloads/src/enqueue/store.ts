@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import type { Logger } from "../lib/log";
+import { infoEach, type Logger } from "../lib/log";
 import { buryObjects, enqueueObjects, reject } from "../lib/queue";
 import { emptyIntake, type Intake, sizeOf, type Unqueueable } from "./intake";
 import { label, metrics } from "./metrics";
@@ -40,6 +40,7 @@ export async function store(intake: Intake, { redis, log, dedupeSeconds }: Store
 /** Counts and logs what is durable now. The message texts are searched for in Loki; keep them. */
 function count({ records, dead, rejected }: Intake, queued: readonly boolean[], log: Logger): void {
   const logsEach = log.isLevelEnabled("info");
+  const lines: string[] = [];
   const totals = new Map<string, { bucket: string; instrument: string; queued: number; duplicates: number }>();
   records.forEach(({ object }, index) => {
     const { bucket, instrument, path } = object;
@@ -47,8 +48,9 @@ function count({ records, dead, rejected }: Intake, queued: readonly boolean[], 
     let total = totals.get(name);
     if (!total) totals.set(name, (total = { bucket, instrument, queued: 0, duplicates: 0 }));
     total[queued[index] ? "queued" : "duplicates"] += 1;
-    if (logsEach) log.info(queued[index] ? `Enqueued ${path} to ${bucket}` : `Skipping duplicate enqueue ${path}`);
+    if (logsEach) lines.push(queued[index] ? `Enqueued ${path} to ${bucket}` : `Skipping duplicate enqueue ${path}`);
   });
+  infoEach(log, lines);
   for (const total of totals.values()) {
     const labels = { bucket: label("bucket", total.bucket), instrument: label("instrument", total.instrument) };
     metrics.received.inc(labels, total.queued + total.duplicates);
