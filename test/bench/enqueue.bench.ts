@@ -132,7 +132,7 @@ async function webhook(dir: string, redis: Redis, env: Record<string, string>): 
 }
 
 async function kafka(dir: string, redis: Redis, env: Record<string, string>): Promise<BenchResult[]> {
-  const messages = 60_000;
+  const messages = 100_000;
   const broker = await startKafka({ dir: join(dir, "kafka"), address });
   let memory = 0;
   try {

@@ -14,12 +14,10 @@ export interface KafkaEnqueueOptions extends StoreOptions {
   readonly stop: AbortSignal;
 }
 
-/** Bytes of one fetch of a partition: small, so that little waits in memory. */
+/** Bytes of one fetch of a partition, about 500 messages: made durable together, and small, so that little waits in memory. */
 const fetchBytes = 524_288;
 /** Time between two commits while there is a backlog; after a crash so much comes again, and is known as a repeat. */
 const commitMs = 1_000;
-/** Messages that are made durable together. */
-const chunkMessages = 64;
 /** First and largest delay after Redis or Kafka failed, ms. */
 const baseMs = 250;
 const maxMs = 10_000;
@@ -40,6 +38,10 @@ export class KafkaEnqueue {
   private joined = false;
   private lastSignMs = Date.now();
   private lastCommitMs = 0;
+  /** The batch that is on its way to Redis. */
+  private pending: Pending | undefined;
+  /** Partition -> largest offset up to which everything is durable, since the group was joined. */
+  private readonly durable = new Map<number, bigint>();
   private crash: Error | undefined;
   private readonly ended: Promise<never>;
 
@@ -136,39 +138,38 @@ export class KafkaEnqueue {
     await this.ended;
   }
 
-  /** Ends after the chunk in hand; what is durable is committed. */
+  /** Ends after the batch in hand; what is not committed comes again, and is known as a repeat. */
   async close(): Promise<void> {
     await this.consumer.disconnect();
   }
 
+  /**
+   * Reads a batch and sends it to Redis, and only then waits for the batch before it: both sides work at once. Resolving
+   * an offset moves where the next fetch begins and is no promise; what is committed is {@link durable} only.
+   */
   private async take(payload: EachBatchPayload): Promise<void> {
     const { batch, resolveOffset, heartbeat, isRunning, isStale } = payload;
-    const { messages, topic, partition } = batch;
+    const { topic, partition, messages } = batch;
+    const lastOffset = batch.lastOffset();
     const goesOn = () => isRunning() && !isStale() && !this.options.stop.aborted;
-    // Every chunk is on its way before the first is waited for: Redis works while the rest is read.
-    const chunks: Chunk[] = [];
-    for (let first = 0; first < messages.length; first += chunkMessages) {
-      const some = messages.slice(first, first + chunkMessages);
-      const intake = this.read(some, `${topic}/${partition}`);
-      const firstTry = store(intake, this.options);
-      firstTry.catch(() => undefined); // waited for below, perhaps later than it fails
-      chunks.push({ intake, firstTry, lastOffset: (some.at(-1) as KafkaMessage).offset });
-      await new Promise(setImmediate); // lets it be sent
-    }
-    let lag = 0;
-    for (const chunk of chunks) {
-      if (!(await this.save(chunk, heartbeat, goesOn))) return; // whoever has the partition next gets the rest again
-      resolveOffset(chunk.lastOffset);
-      lag = Math.max(0, Number(batch.highWatermark) - 1 - Number(chunk.lastOffset));
-      metrics.kafkaLag.set({ partition }, lag);
-      this.sign();
-      await heartbeat();
-      if (!goesOn()) break;
-    }
-    if (lag === 0 || !goesOn() || Date.now() - this.lastCommitMs >= commitMs) {
-      this.lastCommitMs = Date.now();
-      await payload.commitOffsetsIfNecessary(payload.uncommittedOffsets());
-    }
+    const intake = this.read(messages, `${topic}/${partition}`);
+    const firstTry = store(intake, this.options);
+    firstTry.catch(() => undefined); // waited for by save, perhaps later than it fails
+    if (!(await this.save(heartbeat, goesOn))) return; // this batch is not resolved: it comes again, here or elsewhere
+    this.pending = { intake, firstTry, partition, lastOffset };
+    resolveOffset(lastOffset);
+    const lag = Math.max(0, Number(batch.highWatermark) - 1 - Number(lastOffset));
+    metrics.kafkaLag.set({ partition }, lag);
+    if (lag === 0 && !(await this.save(heartbeat, goesOn))) return;
+    this.sign();
+    await heartbeat();
+    if (lag > 0 && Date.now() - this.lastCommitMs < commitMs) return;
+    this.lastCommitMs = Date.now();
+    const partitions = [...this.durable].map(([number, offset]) => ({
+      partition: number,
+      offset: String(offset + 1n),
+    }));
+    if (partitions.length > 0) await payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions }] });
   }
 
   private read(messages: readonly KafkaMessage[], from: string): Intake {
@@ -186,31 +187,28 @@ export class KafkaEnqueue {
     return intake;
   }
 
-  /** Makes a chunk durable, however long Redis takes to come back. @returns false when the partition is not ours any more. */
-  private async save(
-    { intake, firstTry }: Chunk,
-    heartbeat: () => Promise<void>,
-    goesOn: () => boolean,
-  ): Promise<boolean> {
+  /** Waits until the pending batch is durable, however long Redis takes to come back. @returns false when told to stop before. */
+  private async save(heartbeat: () => Promise<void>, goesOn: () => boolean): Promise<boolean> {
     const { stop, log } = this.options;
-    for (let attempt = 1; goesOn(); attempt++) {
+    for (let attempt = 1; this.pending; attempt++) {
+      if (!goesOn()) return false;
+      const { intake, firstTry, partition, lastOffset } = this.pending;
       try {
         await this.beatingWhile(attempt === 1 ? firstTry : store(intake, this.options), heartbeat);
         if (attempt > 1) log.info({ attempt }, "Redis takes notifications again");
-        return true;
+        this.durable.set(partition, BigInt(lastOffset));
+        this.pending = undefined;
       } catch (error) {
         if (error instanceof HeartbeatError) throw error.cause;
         const delayMs = backoffMs(attempt, baseMs, maxMs);
-        log.error(
-          { reason: messageOf(error), attempt, delayMs },
-          "Redis did not take notifications; their offsets stay uncommitted",
-        );
+        const message = "Redis did not take notifications; their offsets stay uncommitted";
+        log.error({ reason: messageOf(error), attempt, delayMs }, message);
         await this.beatingWhile(sleep(delayMs, stop), heartbeat).catch((failure: HeartbeatError) => {
           throw failure.cause;
         });
       }
     }
-    return false;
+    return true;
   }
 
   /** Waits for `work`, and keeps the membership of the group alive meanwhile. */
@@ -258,6 +256,8 @@ export class KafkaEnqueue {
     }
     consumer.on(GROUP_JOIN, ({ payload }) => {
       this.joined = true;
+      this.pending = undefined; // what was not committed comes again, to whoever has its partition now
+      this.durable.clear();
       const partitions = payload.memberAssignment[this.options.source.kafkaTopic] ?? [];
       this.options.log.info({ partitions }, "Kafka group joined");
     });
@@ -276,10 +276,11 @@ export class KafkaEnqueue {
   }
 }
 
-/** Some messages of a batch on their way to Redis. */
-interface Chunk {
+/** A batch on its way to Redis. */
+interface Pending {
   readonly intake: Intake;
   readonly firstTry: Promise<void>;
+  readonly partition: number;
   readonly lastOffset: string;
 }
 
