@@ -53,5 +53,6 @@ export default tseslint.config(
     rules: forbid(upward, door, { group: ["**/workloads/**"], message: "The program knows components only." }),
   },
   { files: ["local/**/*.ts"], rules: forbid(door, { group: ["**/test/**"], message: "Imports go downward only." }) },
+  { files: ["**/*.cjs"], rules: { "@typescript-eslint/no-require-imports": "off", "no-undef": "off" } },
   { files: ["local/**", "test/**", "workloads/build.mjs"], rules: { "no-console": "off" } },
 );

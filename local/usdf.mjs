@@ -32,7 +32,7 @@ try {
 }
 quiet();
 const require = createRequire(import.meta.url);
-(await import("./typescript.mjs")).register();
+require("./typescript.cjs");
 await require("./cli.ts").main(process.argv);
 process.exit(); // idle connections of libraries would hold it for seconds
 

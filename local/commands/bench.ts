@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 
@@ -12,8 +11,14 @@ export function register(program: Command): void {
     .option("--json", "print the results as JSON")
     .action(async (names: string[], options: { json?: boolean }) => {
       const root = resolve(__dirname, "../..");
-      const tsx = createRequire(join(root, "package.json")).resolve("tsx");
-      const args = ["--import", tsx, join(root, "test/bench/run.ts"), ...names, ...(options.json ? ["--json"] : [])];
+      const loader = join(root, "local/typescript.cjs");
+      const args = [
+        "--require",
+        loader,
+        join(root, "test/bench/run.ts"),
+        ...names,
+        ...(options.json ? ["--json"] : []),
+      ];
       const child = spawn(process.execPath, args, { cwd: root, stdio: "inherit" });
       process.exitCode = await new Promise<number>((done, fail) => {
         child.on("error", fail);

@@ -82,7 +82,6 @@ async function runTier(tier: Tier, say: (line: string) => void): Promise<Outcome
     ...(tier.not ?? []).flatMap((pattern) => ["--testPathIgnorePatterns", pattern]),
     "--maxWorkers",
     String(tier.workers),
-    "--passWithNoTests",
     "--json",
     "--outputFile",
     report,

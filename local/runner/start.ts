@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { adoptProcess, startProcess, waitReady } from "../process";
 import { readJson, type State, writeJson } from "../state";
@@ -19,7 +18,7 @@ export async function ensureSupervisor(state: State): Promise<SupervisorClient> 
   const running = await startProcess({
     name: "supervisor",
     command: process.execPath,
-    args: ["--require", createRequire(__filename).resolve("tsx/cjs"), join(__dirname, "daemon.ts")],
+    args: ["--require", join(__dirname, "../typescript.cjs"), join(__dirname, "daemon.ts")],
     cwd: state.root,
     logFile,
     outlivesParent: true,

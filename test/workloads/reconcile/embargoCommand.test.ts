@@ -36,7 +36,7 @@ function usdf(...args: string[]): Promise<{ code: number; stdout: string; stderr
     },
   };
   const main = `require(${JSON.stringify(join(root, "local/cli.ts"))}).main(process.argv)`;
-  const script = ["--import", "tsx", "-e", main, "--", "usdf", "embargo", ...args];
+  const script = ["--require", "./local/typescript.cjs", "-e", main, "--", "usdf", "embargo", ...args];
   return new Promise((resolve) => {
     execFile(process.execPath, script, { cwd: root, env }, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),

@@ -95,7 +95,7 @@ it("A6, A10: brings an object back whose marker says that it was queued, but whi
 it("compares a million objects in bounded memory", async () => {
   const of = async (count: number) => {
     const script = join(__dirname, "million.ts");
-    const args = ["--import", "tsx", script, String(count), stand.redisServer.host];
+    const args = ["--require", "./local/typescript.cjs", script, String(count), stand.redisServer.host];
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
     return JSON.parse(stdout) as { report: { missed: number; pending: number; seconds: number }; peakMb: number };
   };
