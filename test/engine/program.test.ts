@@ -79,7 +79,15 @@ const embargo = {
 
   beforeAll(async () => {
     mkdirSync(project);
-    for (const part of ["index.ts", "components", "local", "workloads", "node_modules", "package.json", "Pulumi.yaml"]) {
+    for (const part of [
+      "index.ts",
+      "components",
+      "local",
+      "workloads",
+      "node_modules",
+      "package.json",
+      "Pulumi.yaml",
+    ]) {
       symlinkSync(join(root, part), join(project, part)); // the stack's file is the test's own
     }
     cluster = new ControlPlane(join(dir, "cluster"));
