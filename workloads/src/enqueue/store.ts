@@ -25,7 +25,10 @@ export async function store(intake: Intake, { redis, log, dedupeSeconds }: Store
   // All are awaited before any failure is reported, so that a repeat never runs beside its first try.
   const [queued, ...others] = await Promise.allSettled([
     enqueueObjects(redis, records, { dedupeSeconds }),
-    ...[...deadByBucket].map(([bucket, items]) => buryObjects(redis, bucket, items)),
+    ...[...deadByBucket].map(async ([bucket, items]) => {
+      const left = await buryObjects(redis, bucket, items);
+      if (left > 0) log.error({ bucket, left }, `Dead letters of ${bucket} are full; reconcile finds these objects`);
+    }),
     reject(redis, rejected),
   ]);
   for (const result of [queued, ...others]) {

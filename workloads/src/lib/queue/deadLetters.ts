@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
 import { redisKey } from "../redisKeys";
-import { scriptsOf } from "./scripts";
+import { scriptsOf, unqueuedDeadLimit } from "./scripts";
 
 /** An object that a person must look at. */
 export interface DeadLetter {
@@ -28,13 +28,20 @@ export function countDead(redis: Redis, bucket: string): Promise<number> {
   return redis.hlen(redisKey.dead(bucket));
 }
 
-/** Makes dead letters of objects that never reached the queue (unknown bucket, unreadable path). */
+/**
+ * Makes dead letters of objects that never reached the queue (unknown bucket, unreadable path). A bucket that nobody
+ * ingests must not fill Redis: past `limit` (default 100,000) they are not kept. The objects stay in the bucket, where
+ * reconcile finds them once it has an ingester.
+ * @returns how many were not kept.
+ */
 export async function buryObjects(
   redis: Redis,
   bucket: string,
   items: readonly { path: string; code: string; reason: string }[],
-): Promise<void> {
-  if (items.length > 0) await scriptsOf(redis).bury(redisKey.dead(bucket), Date.now(), JSON.stringify(items));
+  limit = unqueuedDeadLimit,
+): Promise<number> {
+  if (items.length === 0) return 0;
+  return (await scriptsOf(redis).bury(redisKey.dead(bucket), Date.now(), limit, JSON.stringify(items))) as number;
 }
 
 /** Puts dead letters back, first in the queue, as if they had never failed. @returns those that were there. */

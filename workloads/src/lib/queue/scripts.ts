@@ -9,6 +9,8 @@ import type { Redis } from "ioredis";
 export const fileLifetimeSeconds = 604_800;
 /** Seconds that statistics of one day (`MAXSEQ`) are kept: 400 days. */
 export const statisticsLifetimeSeconds = 34_560_000;
+/** Dead letters that a bucket takes of objects that never reached the queue: about 60 MB. */
+export const unqueuedDeadLimit = 100_000;
 /** Entries that the list `REJECTED` keeps. */
 export const rejectedLimit = 1_000;
 /** A dead letter whose name begins so is a follow-up, not an object. */
@@ -221,12 +223,23 @@ while redis.call('LMOVE', KEYS[2], KEYS[3], 'LEFT', 'RIGHT') do n = n + 1 end
 redis.call('SREM', KEYS[4], ARGV[1])
 return n`;
 
-/** KEYS: dead. ARGV: now ms, JSON [{path, code, reason}]. Dead letters of objects that never reached the queue. */
+/**
+ * KEYS: dead. ARGV: now ms, limit, JSON [{path, code, reason}]. Dead letters of objects that never reached the queue.
+ * Returns how many found no room.
+ */
 const bury = `
-for _, item in ipairs(cjson.decode(ARGV[2])) do
-  redis.call('HSETNX', KEYS[1], item.path, cjson.encode({code = item.code, reason = item.reason, attempts = 0, sinceMs = tonumber(ARGV[1]), deadMs = tonumber(ARGV[1])}))
+local room, left = tonumber(ARGV[2]) - redis.call('HLEN', KEYS[1]), 0
+for _, item in ipairs(cjson.decode(ARGV[3])) do
+  if redis.call('HEXISTS', KEYS[1], item.path) == 0 then
+    if room > 0 then
+      room = room - 1
+      redis.call('HSET', KEYS[1], item.path, cjson.encode({code = item.code, reason = item.reason, attempts = 0, sinceMs = tonumber(ARGV[1]), deadMs = tonumber(ARGV[1])}))
+    else
+      left = left + 1
+    end
+  end
 end
-return 1`;
+return left`;
 
 /**
  * KEYS: dead, queue, followUp. ARGV: now ms, paths. Puts dead letters back, first in the queue (a follow-up: due now), with a
