@@ -18,7 +18,7 @@ import type { IngestSettings } from "./settings";
 /** How often an empty queue is looked at. */
 const idleMs = 200;
 /** How long a stop waits for the batch in hand before it gives it back. */
-const drainMs = 15_000;
+const drainMs = 10_000;
 
 runWorkload(ingestContract, async ({ env, log, stop, closers }) => {
   const settings: IngestSettings = {
