@@ -14,8 +14,8 @@ export interface KafkaEnqueueOptions extends StoreOptions {
   readonly stop: AbortSignal;
 }
 
-/** Bytes of one fetch of a partition, about 500 messages: made durable together, and small, so that little waits in memory. */
-const fetchBytes = 524_288;
+/** Bytes of one fetch of a partition, about 250 messages: made durable together, and small, so that little waits in memory. */
+const fetchBytes = 262_144;
 /** Time between two commits while there is a backlog; after a crash so much comes again, and is known as a repeat. */
 const commitMs = 1_000;
 /** First and largest delay after Redis or Kafka failed, ms. */

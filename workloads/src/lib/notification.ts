@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { messageOf } from "./errors";
 
 /** One object event as Ceph reports it, by webhook or Kafka. */
@@ -21,32 +20,6 @@ export interface NotificationFault {
   readonly index: number;
   readonly reason: string;
 }
-
-/** No store keeps a key with a NUL or a lone half of a surrogate pair, and the queue's scripts could not tell it. */
-const wellFormed = (value: string) =>
-  (value as string & { isWellFormed(): boolean }).isWellFormed() && !value.includes("\0");
-const identityPart = z.string().max(1024).refine(wellFormed, "has a NUL or is no Unicode").optional();
-const recordSchema = z.object({
-  eventName: z.string().optional(),
-  opaqueData: z.string().optional(),
-  s3: z.object({
-    bucket: z.object({
-      name: z
-        .string()
-        .min(1)
-        .max(255)
-        .refine(wellFormed, "has a NUL or is no Unicode")
-        .refine((name) => !name.includes("/"), "has a slash"),
-    }),
-    object: z.object({
-      key: z.string().min(1).max(4096).refine(wellFormed, "has a NUL or is no Unicode"),
-      eTag: identityPart,
-      etag: identityPart,
-      sequencer: identityPart,
-      versionId: identityPart,
-    }),
-  }),
-});
 
 /**
  * How keys stand in the events of an object store. Ceph writes them `raw` (seen with 16.2: `a+b`, `a%20b` and `é` come as they
@@ -71,25 +44,59 @@ export function readNotification(
   const records: NotificationRecord[] = [];
   const faults: NotificationFault[] = [];
   list.forEach((item: unknown, index) => {
-    const parsed = recordSchema.safeParse(item);
-    if (!parsed.success) {
-      const reason = parsed.error.issues
-        .map((issue) => `${issue.path.join(".") || "record"}: ${issue.message}`)
-        .join("; ");
-      faults.push({ index, reason });
-      return;
-    }
-    const { eventName, opaqueData, s3 } = parsed.data;
-    const { eTag = s3.object.etag, sequencer, versionId } = s3.object;
-    records.push({
-      bucket: s3.bucket.name,
-      key: keyEncoding === "url" ? decodeKey(s3.object.key) : s3.object.key,
-      ...(eventName === undefined ? {} : { eventName }),
-      ...(opaqueData === undefined ? {} : { opaqueData }),
-      identity: [eTag, sequencer, versionId].some((part) => part) ? [eTag, sequencer, versionId].join("/") : "1",
-    });
+    const record = readRecord(item, keyEncoding);
+    if (typeof record === "string") faults.push({ index, reason: record });
+    else records.push(record);
   });
   return { records, faults };
+}
+
+/** Reads one record; a text is what is wrong with it. By hand, since a schema library took a third of enqueue's time. */
+function readRecord(item: unknown, keyEncoding: KeyEncoding): NotificationRecord | string {
+  const faults: string[] = [];
+  const part = (of: Part, name: string, where: string): Part => {
+    const value = of[name];
+    if (typeof value === "object" && value !== null) return value as Part;
+    if (faults.length === 0) faults.push(`${where}: is ${kindOf(value)}, not an object`);
+    return {};
+  };
+  const text = (of: Part, name: string, where: string, maxLength: number, isRequired = false): string | undefined => {
+    const value = of[name];
+    if (value === undefined && !isRequired) return undefined;
+    const fault = faultOfText(value, maxLength, isRequired);
+    if (fault !== undefined) faults.push(`${where}: ${fault}`);
+    return value as string;
+  };
+  const record = part({ record: item }, "record", "record");
+  const eventName = text(record, "eventName", "eventName", 1024);
+  const opaqueData = text(record, "opaqueData", "opaqueData", 65_536);
+  const s3 = part(record, "s3", "s3");
+  const bucket = text(part(s3, "bucket", "s3.bucket"), "name", "s3.bucket.name", 255, true);
+  const object = part(s3, "object", "s3.object");
+  const key = text(object, "key", "s3.object.key", 4096, true);
+  const eTag = text(object, "eTag", "s3.object.eTag", 1024) ?? text(object, "etag", "s3.object.etag", 1024);
+  const sequencer = text(object, "sequencer", "s3.object.sequencer", 1024);
+  const versionId = text(object, "versionId", "s3.object.versionId", 1024);
+  if (bucket?.includes?.("/")) faults.push("s3.bucket.name: has a slash");
+  if (faults.length > 0) return faults.slice(0, 5).join("; ");
+  return {
+    bucket: bucket as string,
+    key: keyEncoding === "url" ? decodeKey(key as string) : (key as string),
+    ...(eventName === undefined ? {} : { eventName }),
+    ...(opaqueData === undefined ? {} : { opaqueData }),
+    identity: eTag || sequencer || versionId ? `${eTag ?? ""}/${sequencer ?? ""}/${versionId ?? ""}` : "1",
+  };
+}
+
+type Part = Readonly<Record<string, unknown>>;
+
+/** No store keeps a key with a NUL or a lone half of a surrogate pair, and the queue's scripts could not tell it. */
+function faultOfText(value: unknown, maxLength: number, isRequired: boolean): string | undefined {
+  if (typeof value !== "string") return `is ${kindOf(value)}, not text`;
+  if (isRequired && value === "") return "is empty";
+  if (value.length > maxLength) return `has ${value.length} characters, more than ${maxLength}`;
+  if (value.includes("\0")) return "has a NUL";
+  return (value as string & { isWellFormed(): boolean }).isWellFormed() ? undefined : "is no Unicode";
 }
 
 /** Reads a notification from its JSON text. */
