@@ -38,7 +38,22 @@ export default tseslint.config(
   },
   {
     files: ["workloads/src/**/*.ts"],
-    rules: forbid(pulumi, upward, { group: ["**/components/**"], message: "Workloads never import components." }),
+    rules: forbid(
+      pulumi,
+      upward,
+      { group: ["**/components/**"], message: "Workloads never import components." },
+      {
+        regex: "^\\.\\./(?!lib/)(?!\\.\\./)\\w+/",
+        message: "A workload knows no other one: what they share is in src/lib.",
+      },
+    ),
+  },
+  {
+    files: ["workloads/src/lib/**/*.ts"],
+    rules: forbid(pulumi, upward, {
+      regex: "(enqueue|ingest|idle|presence|reconcile)/",
+      message: "The library knows no workload.",
+    }),
   },
   { files: ["components/**/*.ts"], rules: forbid(upward, workloadCode, roomDoor) },
   {

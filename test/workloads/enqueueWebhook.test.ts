@@ -7,7 +7,7 @@ import { pino } from "pino";
 import { register } from "prom-client";
 import { type RunningRedis, startRedis } from "../../local/services";
 import { Sorter, type SorterOptions } from "../../workloads/src/enqueue/intake";
-import { pythonRegexp } from "../../workloads/src/enqueue/pythonRegexp";
+import { pythonRegexp } from "../../workloads/src/lib/pythonRegexp";
 import { BatchingStore } from "../../workloads/src/enqueue/store";
 import { webhookRoutes } from "../../workloads/src/enqueue/webhook";
 import { type HttpServer, serveHttp } from "../../workloads/src/lib/http";

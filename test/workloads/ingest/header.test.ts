@@ -1,5 +1,5 @@
 import { makeFits } from "../../../local/camera/fits";
-import { objectUri } from "../../../workloads/src/ingest/butler";
+import { objectUri } from "../../../workloads/src/lib/butler/butler";
 import { readFitsHeader } from "../../../workloads/src/ingest/fitsHeader";
 import { groupKey } from "../../../workloads/src/ingest/groups";
 import { parseSidecar } from "../../../workloads/src/ingest/metadata";

@@ -1,5 +1,5 @@
-import { type Butler, ButlerUnavailableError, objectUri } from "../../../workloads/src/ingest/butler";
-import { ObjectStore, StoreUnavailableError } from "../../../workloads/src/ingest/objectStore";
+import { type Butler, ButlerUnavailableError, objectUri } from "../../../workloads/src/lib/butler/butler";
+import { ObjectStore, StoreUnavailableError } from "../../../workloads/src/lib/objectStore";
 import {
   bucketState,
   type DeadLetter,

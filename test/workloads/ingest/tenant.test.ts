@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { CreateBucketCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { clientOf } from "../../../local/camera";
 import { startRgw } from "../../../local/services/rgw";
-import { ObjectMissingError, ObjectStore, StoreUnavailableError } from "../../../workloads/src/ingest/objectStore";
+import { ObjectMissingError, ObjectStore, StoreUnavailableError } from "../../../workloads/src/lib/objectStore";
 import { testAddress, testFolder } from "../../support/network";
 
 jest.setTimeout(90_000);

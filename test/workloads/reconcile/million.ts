@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import pino from "pino";
-import type { ObjectInfo } from "../../../workloads/src/ingest/objectStore";
+import type { ObjectInfo } from "../../../workloads/src/lib/objectStore";
 import { connectRedis } from "../../../workloads/src/lib/redis";
 import { redisKey } from "../../../workloads/src/lib/redisKeys";
 import { reconcile } from "../../../workloads/src/reconcile/reconcile";

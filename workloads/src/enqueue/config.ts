@@ -3,7 +3,7 @@ import type { KafkaConfig } from "kafkajs";
 import { ConfigError } from "../lib/contract";
 import { messageOf } from "../lib/errors";
 import { enqueueContract, type EnqueueEnv } from "./contract";
-import { pythonRegexp } from "./pythonRegexp";
+import { pythonRegexp } from "../lib/pythonRegexp";
 
 /** What the variables of enqueue mean together. */
 export interface EnqueueConfig {

@@ -2,7 +2,7 @@ import { messageOf } from "../lib/errors";
 import type { Logger } from "../lib/log";
 import { backoffMs } from "../lib/process";
 import type { FollowUp, FollowUps } from "../lib/queue";
-import type { Butler } from "./butler";
+import type { Butler } from "../lib/butler/butler";
 import { metrics } from "./metrics";
 
 export interface FollowUpParts {

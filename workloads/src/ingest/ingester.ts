@@ -11,12 +11,12 @@ import {
   ButlerUnavailableError,
   type FileKind,
   type FileResult,
-} from "./butler";
-import { objectUri } from "./butler";
+} from "../lib/butler/butler";
+import { objectUri } from "../lib/butler/butler";
 import { groupKey, recordGroup } from "./groups";
 import { type ObjectMetadata, readAll } from "./metadata";
 import { metrics } from "./metrics";
-import { ObjectMissingError, ObjectRefusedError, type ObjectStore } from "./objectStore";
+import { ObjectMissingError, ObjectRefusedError, type ObjectStore } from "../lib/objectStore";
 import { type IngestSettings, kindOf } from "./settings";
 
 export interface IngesterParts {

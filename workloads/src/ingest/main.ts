@@ -6,13 +6,13 @@ import { backoffMs, runWorkload, sleep } from "../lib/process";
 import { FollowUps, LeasedQueue, LeaseLostError } from "../lib/queue";
 import { connectRedis, redisOptions } from "../lib/redis";
 import { isLfa } from "../lib/objectPath";
-import { ButlerChild } from "./butlerChild";
-import { butlerEnvironment } from "./butlerEnvironment";
+import { ButlerChild } from "../lib/butler/butlerChild";
+import { butlerEnvironment } from "../lib/butler/butlerEnvironment";
 import { ingestContract } from "./contract";
 import { FollowUpWorker } from "./followUpWorker";
 import { Ingester } from "./ingester";
 import { metrics } from "./metrics";
-import { ObjectStore } from "./objectStore";
+import { ObjectStore } from "../lib/objectStore";
 import type { IngestSettings } from "./settings";
 
 /** How often an empty queue is looked at. */

@@ -2,7 +2,7 @@ import pLimit from "p-limit";
 import { FacilityError, messageOf } from "../lib/errors";
 import { keyOf } from "../lib/objectPath";
 import { blockBytes, type Header, readFitsHeader } from "./fitsHeader";
-import { type ObjectInfo, ObjectMissingError, type ObjectStore } from "./objectStore";
+import { type ObjectInfo, ObjectMissingError, type ObjectStore } from "../lib/objectStore";
 
 /** An object with its header. */
 export interface ObjectMetadata {

@@ -1,5 +1,5 @@
 import { isGuider, type ObjectPath } from "../lib/objectPath";
-import type { FileKind } from "./butler";
+import type { FileKind } from "../lib/butler/butler";
 
 /** What governs ingest of one bucket; from the contract, times in ms. */
 export interface IngestSettings {

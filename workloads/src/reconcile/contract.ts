@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { commonEnv, type Contract, flag, integer, redisEnv, redisSecrets, seconds, text } from "../lib/contract";
-import { storeEnv, storeFamilies, storeSecrets } from "../ingest/contract";
+import { storeEnv, storeFamilies, storeSecrets } from "../lib/storeContract";
 
 /** Environment of reconcile. */
 export const reconcileContract = {

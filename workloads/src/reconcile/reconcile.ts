@@ -5,8 +5,8 @@ import type { Logger } from "../lib/log";
 import { isLfa, type ObjectPath, parseObjectPath } from "../lib/objectPath";
 import { buryObjects, enqueueObjects } from "../lib/queue";
 import { redisKey } from "../lib/redisKeys";
-import { type Butler, objectUri } from "../ingest/butler";
-import type { ObjectInfo, ObjectStore } from "../ingest/objectStore";
+import { type Butler, objectUri } from "../lib/butler/butler";
+import type { ObjectInfo, ObjectStore } from "../lib/objectStore";
 import { pendingPaths } from "./snapshot";
 
 export interface ReconcileSettings {

@@ -4,10 +4,10 @@ import type { Logger } from "../lib/log";
 import { dayObsOf } from "../lib/objectPath";
 import { Closers } from "../lib/process";
 import { connectRedis, redisOptions } from "../lib/redis";
-import { pythonRegexp } from "../enqueue/pythonRegexp";
-import { ButlerChild } from "../ingest/butlerChild";
-import { butlerEnvironment } from "../ingest/butlerEnvironment";
-import { ObjectStore } from "../ingest/objectStore";
+import { pythonRegexp } from "../lib/pythonRegexp";
+import { ButlerChild } from "../lib/butler/butlerChild";
+import { butlerEnvironment } from "../lib/butler/butlerEnvironment";
+import { ObjectStore } from "../lib/objectStore";
 import { reconcileContract } from "./contract";
 import { reconcile, type ReconcileParts, type ReconcileReport } from "./reconcile";
 

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { messageOf } from "../lib/errors";
-import type { Logger } from "../lib/log";
-import { backoffMs } from "../lib/process";
+import { messageOf } from "../errors";
+import type { Logger } from "../log";
+import { backoffMs } from "../process";
 import {
   type Butler,
   type ButlerFile,
@@ -206,7 +206,7 @@ export class ButlerChild implements Butler {
 
 /** Folder of the Python package: beside `dist/` where this file is bundled, beside `src/` where it runs as it is. */
 function butlerFolder(): string {
-  const candidates = [join(__dirname, "../butler"), join(__dirname, "../../butler")];
+  const candidates = [join(__dirname, "../butler"), join(__dirname, "../../../butler")];
   return candidates.find((folder) => existsSync(join(folder, "usdf_butler"))) ?? candidates[0]!;
 }
 

@@ -1,4 +1,4 @@
-import { FacilityError } from "../lib/errors";
+import { FacilityError } from "../errors";
 
 /** What a file is to the Butler: `raw` and `lfa` make the exposure known, a `guider` needs it to be known. */
 export type FileKind = "raw" | "guider" | "lfa";

@@ -1,11 +1,11 @@
-import type { EnvOf } from "../lib/contract";
-import type { ingestContract } from "./contract";
+import type { z } from "zod";
+import type { storeEnv } from "../storeContract";
 
 /** Secrets of other services, which the Butler has no use for. */
 const withheld = ["REDIS_PASSWORD", "NOTIFICATION_SECRET"];
 
 type ButlerEnv = Pick<
-  EnvOf<typeof ingestContract>,
+  z.output<z.ZodObject<typeof storeEnv>>,
   "BUCKET" | "BUTLER_REPO" | "BUTLER_MODE" | "BUTLER_CREATE" | "BUTLER_REGISTRY_URL"
 >;
 

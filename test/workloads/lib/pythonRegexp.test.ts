@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import * as fc from "fast-check";
-import { pythonRegexp, RegexpError } from "../../workloads/src/enqueue/pythonRegexp";
+import { pythonRegexp, RegexpError } from "../../../workloads/src/lib/pythonRegexp";
 
 /** What Python itself says: for each [pattern, text] the span of the first match, or null; "error" for a bad pattern. */
 function python(cases: [string, string][]): (number[] | null | "error")[] {

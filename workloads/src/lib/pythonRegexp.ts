@@ -1,4 +1,4 @@
-import { FacilityError } from "../lib/errors";
+import { FacilityError } from "./errors";
 
 /** The regular expression cannot be read, or uses something that only Python's `re` has. */
 export class RegexpError extends FacilityError {

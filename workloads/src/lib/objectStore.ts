@@ -6,9 +6,9 @@ import {
   S3Client,
   type S3ServiceException,
 } from "@aws-sdk/client-s3";
-import { ConfigError } from "../lib/contract";
-import { FacilityError, messageOf } from "../lib/errors";
-import { keyOf } from "../lib/objectPath";
+import { ConfigError } from "./contract";
+import { FacilityError, messageOf } from "./errors";
+import { keyOf } from "./objectPath";
 
 /** What the store says of an object. */
 export interface ObjectInfo {
