@@ -17,7 +17,7 @@ export function register(program: Command): void {
         return;
       }
       const { default: colour } = await import("picocolors");
-      const marks = { found: colour.green("✔"), installable: colour.cyan("+"), missing: colour.yellow("✖") };
+      const marks = { found: colour.green("✔"), installable: colour.cyan("+"), missing: colour.dim("–") };
       const width = Math.max(...findings.map(({ name }) => name.length));
       for (const { name, state, detail, todo, neededFor } of findings) {
         const mark = state === "missing" && neededFor === "up" ? colour.red("✖") : marks[state];

@@ -85,10 +85,10 @@ async function show(
     ["Butler", at.butlerRepo],
   ].filter(([, where]) => where !== undefined);
   const next = [
-    ["npm run usdf -- status", "what runs, and the queues"],
-    ["npm run usdf -- camera send --instrument LSSTComCam --exposures 5", "more exposures"],
-    ["npm run usdf -- logs ingest -f", "watch them being ingested"],
-    ["npm run usdf -- preview prod", "what production would get"],
+    ["npx usdf status", "what runs, and the queues"],
+    ["npx usdf camera send --instrument LSSTComCam --exposures 5", "more exposures"],
+    ["npx usdf logs ingest -f", "watch them being ingested"],
+    ["npx usdf preview prod", "what production would get"],
     ["npm run down", "stop it all"],
   ] as const;
   const width = Math.max(...next.map(([command]) => command.length));

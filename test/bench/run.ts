@@ -50,7 +50,7 @@ function machineFacts() {
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: cpus().length,
     memoryGb: Math.round(totalmem() / 2 ** 30),
-    kernel: release(),
+    kernel: release().split(".").slice(0, 2).join("."),
     node: process.version,
   };
 }
