@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { adoptProcess, startProcess, waitReady, type ProcessId, type RunningProcess } from "../process";
 import { cacheDir, ensurePrograms, type Progress, type ProgramSet } from "./find";
@@ -16,53 +16,63 @@ export const javaPrograms: ProgramSet = {
   packages: ["default-jre-headless"],
 };
 
-const mavenCentral = "";
+const mavenPrograms: ProgramSet = { what: "Maven (for Kafka)", programs: ["mvn"], packages: ["maven"] };
+
+/** Longest time that Maven may take for Kafka's fifty files. */
+const fetchLimitMs = 600_000;
 
 /**
- * Finds or installs Java, and fetches Kafka from Maven Central (`USDF_MAVEN_URL`: from a mirror of it), once a machine;
- * every file is checked against its pinned SHA-256.
+ * Finds or installs Java, and fetches Kafka with Maven (a mirror is what Maven's settings say), once a machine; every file
+ * is checked against its pinned SHA-256.
  * @returns The class path and the Java to use.
  */
 export async function ensureKafka(progress: Progress = () => {}): Promise<{ java: string; classPath: string }> {
   const { java } = await ensurePrograms(javaPrograms, progress);
-  const list = await readFile(join(__dirname, "kafka-jars.txt"), "utf8");
-  const jars = list
-    .split("\n")
-    .filter((line) => line && !line.startsWith("#"))
-    .map((line) => line.split(/\s+/) as [sha256: string, path: string]);
-  const folder = join(cacheDir, `kafka-${createHash("sha256").update(list).digest("hex").slice(0, 12)}`);
-  await mkdir(folder, { recursive: true });
-  const absent = jars.filter(([, path]) => !existsSync(join(folder, basename(path))));
-  if (absent.length > 0)
-    progress(`fetching Kafka from ${process.env.USDF_MAVEN_URL ? "USDF_MAVEN_URL" : mavenCentral}`);
-  const queue = [...absent];
-  const fetchAll = async () => {
-    for (let jar = queue.pop(); jar; jar = queue.pop()) await fetchJar(folder, ...jar);
-  };
-  await Promise.all(Array.from({ length: 6 }, fetchAll));
+  const pins = await readFile(join(__dirname, "kafka-jars.txt"), "utf8");
+  const folder = join(cacheDir, `kafka-${createHash("sha256").update(pins).digest("hex").slice(0, 12)}`);
+  if (!existsSync(folder)) {
+    progress("fetching Kafka with Maven (once)");
+    await fetchKafka(folder, pinnedFiles(pins), progress);
+  }
   return { java: java!, classPath: join(folder, "*") };
 }
 
-async function fetchJar(folder: string, sha256: string, path: string): Promise<void> {
-  const url = `${(process.env.USDF_MAVEN_URL ?? mavenCentral).replace(/\/$/, "")}/${path}`;
-  const fetchOnce = async () => {
-    const response = await fetch(url, { signal: AbortSignal.timeout(120_000) });
-    if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    return Buffer.from(await response.arrayBuffer());
-  };
-  const bytes = await fetchOnce()
-    .catch(fetchOnce)
-    .catch((error) => {
-      throw new Error(
-        `cannot fetch ${path} of Kafka: ${error.message}; set USDF_MAVEN_URL to a Maven mirror you reach`,
-      );
+function pinnedFiles(pins: string): Map<string, string> {
+  const lines = pins.split("\n").filter((line) => line && !line.startsWith("#"));
+  return new Map(lines.map((line) => line.split(/\s+/).reverse() as [name: string, sha256: string]));
+}
+
+async function fetchKafka(folder: string, pinned: Map<string, string>, progress: Progress): Promise<void> {
+  const { mvn } = await ensurePrograms(mavenPrograms, progress);
+  const part = `${folder}.${process.pid}`;
+  await mkdir(part, { recursive: true });
+  try {
+    const goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+    const args = ["-B", "-q", "-f", join(__dirname, "kafka-pom.xml"), goal, `-DoutputDirectory=${part}`];
+    await run(mvn!, args, { timeout: fetchLimitMs, maxBuffer: 16 * 1024 * 1024 }).catch((error) => {
+      const said = String(error.stdout || error.message)
+        .trim()
+        .split("\n")
+        .slice(0, 3)
+        .join("\n");
+      throw new Error(`Maven cannot fetch Kafka:\n${said}\nName a mirror that you reach in Maven's settings.xml.`);
     });
-  const found = createHash("sha256").update(bytes).digest("hex");
-  if (found !== sha256) throw new Error(`${path} of Kafka has SHA-256 ${found}, not the pinned ${sha256}: not used`);
-  const file = join(folder, basename(path));
-  const part = `${file}.${process.pid}`;
-  await writeFile(part, bytes);
-  await rename(part, file); // whole or not at all, also with two runs at once
+    const unknown = (await readdir(part)).filter((name) => !pinned.has(name));
+    if (unknown.length > 0) throw new Error(`kafka-pom.xml resolves to ${unknown.join(", ")}: not in kafka-jars.txt`);
+    for (const [name, sha256] of pinned) {
+      const found = createHash("sha256")
+        .update(await readFile(join(part, name)))
+        .digest("hex");
+      if (found !== sha256)
+        throw new Error(`${name} of Kafka has SHA-256 ${found}, not the pinned ${sha256}: not used`);
+    }
+    // Whole or not at all; when two runs fetch at once, the second finds it there.
+    await rename(part, folder).catch((error) => {
+      if (!existsSync(folder)) throw error;
+    });
+  } finally {
+    await rm(part, { recursive: true, force: true });
+  }
 }
 
 export interface KafkaOptions {
