@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { MissingPrerequisite } from "./services";
 import { cacheDir, findProgram, installCommand, type ProgramSet } from "./services/find";
 import { findPython } from "./services/butler";
-import { javaPrograms } from "./services/kafka";
+import { javaPrograms, mavenPrograms } from "./services/kafka";
 import { postgresPrograms } from "./services/postgres";
 import { redisPrograms } from "./services/redis";
 import { rgwPrograms } from "./services/rgw";
@@ -42,6 +42,7 @@ export async function examine(): Promise<Finding[]> {
     programs(rgwPrograms, "up", "radosgw", ["--version"]),
     python(),
     programs(javaPrograms, "tests", "java", ["-version"]),
+    programs(mavenPrograms, "tests", "mvn", ["-v"]),
     programs(postgresPrograms, "tests", "postgres", ["--version"]),
     memory(),
     disk(),

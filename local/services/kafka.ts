@@ -16,7 +16,7 @@ export const javaPrograms: ProgramSet = {
   packages: ["default-jre-headless"],
 };
 
-const mavenPrograms: ProgramSet = { what: "Maven (for Kafka)", programs: ["mvn"], packages: ["maven"] };
+export const mavenPrograms: ProgramSet = { what: "Maven (for Kafka)", programs: ["mvn"], packages: ["maven"] };
 
 /** Longest time that Maven may take for Kafka's fifty files. */
 const fetchLimitMs = 600_000;
