@@ -42,7 +42,7 @@ export async function examine(): Promise<Finding[]> {
     programs(rgwPrograms, "up", "radosgw", ["--version"]),
     python(),
     programs(javaPrograms, "tests", "java", ["-version"]),
-    programs(mavenPrograms, "tests", "mvn", ["-v"]),
+    programs(mavenPrograms, "tests", "mvn", ["-B", "-v"]),
     programs(postgresPrograms, "tests", "postgres", ["--version"]),
     memory(),
     disk(),
