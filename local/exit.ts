@@ -25,5 +25,6 @@ export class CommandError extends Error {
 /** Exit code of anything that was thrown. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommandError) return error.exitCode;
-  return (error as { code?: unknown }).code === "CONFIG" ? exitCodes.badConfig : exitCodes.failed;
+  const { code } = error as { code?: unknown };
+  return code === "CONFIG" || code === "STACK_CONFIG" ? exitCodes.badConfig : exitCodes.failed;
 }
