@@ -145,6 +145,7 @@ describe("a container", () => {
     const [first, second, third] = times() as [number, number, number];
     expect(second - first).toBeGreaterThan(450);
     expect(third - second).toBeGreaterThan(950);
+    await until("the third end", () => run.status().state === "waiting"); // until then it runs, and is ready
     expect(run.status()).toMatchObject({ lastExit: { code: 3 }, ready: false });
     await run.stop();
     expect(run.status().state).toBe("ended");
