@@ -26,6 +26,8 @@ export interface Tier {
 
 const none = async () => undefined;
 const engine = "/test/.*engine";
+/** Tests of other folders that start services. */
+const withServices = "/test/(components/redis|local/relay|local/cameraSend)";
 const longOnes = "/test/workloads/(survive|fuzz)";
 
 /** In the order in which they run: the quick ones first. */
@@ -33,11 +35,17 @@ export const tiers: readonly Tier[] = [
   {
     name: "unit",
     files: ["/test/(components|config|docs|preview|local|bench)/"],
-    not: [engine],
+    not: [engine, withServices],
     workers: 2,
     obstacle: none,
   },
-  { name: "workload", files: ["/test/(workloads|ceph)/"], not: [engine, longOnes], workers: 2, obstacle: services },
+  {
+    name: "workload",
+    files: ["/test/(workloads|ceph)/", withServices],
+    not: [engine, longOnes],
+    workers: 2,
+    obstacle: services,
+  },
   { name: "survival", files: [longOnes], workers: 1, obstacle: services },
   { name: "system", files: ["/test/system/"], workers: 1, obstacle: services },
   { name: "engine", files: [engine], workers: 1, obstacle: engineObstacle },
