@@ -200,6 +200,16 @@ export const embargoSchema = z
       for (const { path, message } of environmentFaults(environment, embargo)) {
         context.addIssue({ code: "custom", path: ["environments", name, ...path], message });
       }
+      const neighbour = Object.entries(embargo.environments).find(
+        ([other, { namespace = other, kubeContext = embargo.kubeContext }]) =>
+          other < name &&
+          namespace === (environment.namespace ?? name) &&
+          kubeContext === (environment.kubeContext ?? embargo.kubeContext),
+      );
+      if (neighbour !== undefined) {
+        const message = `is also the namespace of ${neighbour[0]}: pods and the Redis of both would mix. Give each its own`;
+        context.addIssue({ code: "custom", path: ["environments", name, "namespace"], message });
+      }
     }
   })
   .describe("Embargo ingest: from an object in Ceph to a dataset in the Butler.");

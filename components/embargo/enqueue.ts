@@ -52,18 +52,19 @@ export class Enqueue extends pulumi.ComponentResource {
             })
           : program(enqueueContract, args),
         accepts: isWebhook ? [fromBalancer(enqueue.service, enqueueContract.httpPort)] : [],
-        reaches: [toRedis, ...toKafka],
+        reaches: [toRedis(environment), ...toKafka],
       },
       { parent: this },
     );
     if (kafka) {
       this.pushEndpoint = pulumi.output(`kafka://${kafka.cluster}`);
     } else {
-      const { metadataName, labels } = identity(environment, "enqueue");
-      const port = { name: "enqueue-webhook", port: 8080, targetPort: "http" };
+      const { metadataName } = identity(environment, "enqueue");
+      const { labels, selector } = workload;
+      const port = { name: "enqueue-webhook", port: 8080, targetPort: enqueueContract.httpPort };
       const { address } = loadBalancer(
         name,
-        { namespace, name: metadataName, labels, selector: workload.selector, port, balancer: enqueue.service },
+        { namespace, name: metadataName, labels, selector, port, balancer: enqueue.service },
         { parent: this },
       );
       this.pushEndpoint = pulumi.interpolate`http://${address}:8080/notify`;

@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { EmbargoConfig, EmbargoEnvironment, PlatformConfig } from "../config";
 import { imageOf } from "../config";
-import type { Opening, SecretKeyReference, VaultField } from "../platform";
+import type { Opening, PodSelector, SecretKeyReference, VaultField } from "../platform";
 
 /** What the parts of one environment share. */
 export interface Environment {
@@ -27,16 +27,23 @@ export function environmentOf(
   return { name, settings, platform, namespace, bucket, runs: (part) => imageOf(part, settings, embargo) };
 }
 
-/** Names and labels of a part, as workloads take them. `shortName` stands after the prefix and is label `app`. */
-export function identity(environment: Environment, component: string, shortName: string = component) {
+/**
+ * Names and labels of a part, as workloads take them. Names, `app`, `site` and the selectors are those that the
+ * environments have today, so that the same pods stay selected when one is taken over.
+ */
+export function identity(environment: Environment, component: string) {
   const { settings, name, namespace, platform } = environment;
+  const app = component === "ingest" ? settings.ingest.name : component;
+  const site = settings.site ?? name;
+  const selector: PodSelector = ["ingest", "presence"].includes(component) ? { app, site } : { app };
   return {
     namespace,
-    metadataName: `${settings.namePrefix}-${shortName}`,
+    metadataName: `${settings.namePrefix}-${app}`,
     system: "embargo",
     environment: name,
     component,
-    labels: { app: shortName, site: settings.site ?? name },
+    labels: { app, site },
+    selector,
     monitoring: platform.monitoring,
   };
 }
@@ -113,7 +120,9 @@ export const redisConnection = {
 } as const;
 
 /** The way to Redis through the network policy. */
-export const toRedis: Opening = { peers: [{ component: "redis" }], ports: [6379] };
+export function toRedis(environment: Environment): Opening {
+  return { peers: [{ pods: identity(environment, "redis").selector }], ports: [6379] };
+}
 
 /** Variables that say where objects and the Butler are. */
 export function storeConnection({ settings, bucket }: Environment) {

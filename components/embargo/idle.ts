@@ -22,7 +22,7 @@ export class Idle extends pulumi.ComponentResource {
         ...identity(environment, "idle"),
         run: { kind: "Deployment", replicas: idle.replicas },
         container: upstream ? foreignProgram(idleContract, { ...args, serves: false }) : program(idleContract, args),
-        reaches: [toRedis],
+        reaches: [toRedis(environment)],
       },
       { parent: this },
     );

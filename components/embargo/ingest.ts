@@ -52,7 +52,7 @@ export class Ingest extends pulumi.ComponentResource {
     new Workload(
       name,
       {
-        ...identity(environment, "ingest", ingest.name),
+        ...identity(environment, "ingest"),
         run: {
           kind: "Deployment",
           replicas: ingest.replicas,
@@ -66,7 +66,7 @@ export class Ingest extends pulumi.ComponentResource {
         volumes: [...storage.volumes, ...(rucio ? [{ name: "rucio-cfg", configMap: { name: "rucio-cfg" } }] : [])],
         user: { runAsUser: 1000, runAsGroup: ingest.runAsGroup ?? 1000 },
         reaches: [
-          toRedis,
+          toRedis(environment),
           {
             peers: "anyone",
             ports: [...new Set([...ingest.egressPorts, ...portsOf(webhookUri), ...s3Ports(environment)])],

@@ -34,7 +34,7 @@ export class Presence extends pulumi.ComponentResource {
           ? foreignProgram(presenceContract, { ...args, serves: true })
           : program(presenceContract, args),
         accepts: [fromBalancer(presence.service, presenceContract.httpPort)],
-        reaches: [toRedis],
+        reaches: [toRedis(environment)],
       },
       { parent: this },
     );
@@ -43,9 +43,9 @@ export class Presence extends pulumi.ComponentResource {
       {
         namespace: environment.namespace,
         name: names.metadataName,
-        labels: names.labels,
+        labels: workload.labels,
         selector: workload.selector,
-        port: { name: "presence-http", port: 8080, targetPort: "http" },
+        port: { name: "presence-http", port: 8080, targetPort: presenceContract.httpPort },
         balancer: presence.service,
       },
       { parent: this },

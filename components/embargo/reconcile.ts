@@ -38,7 +38,10 @@ export class Reconcile extends pulumi.ComponentResource {
         initContainers: storage.initContainers,
         volumes: storage.volumes,
         user: { runAsUser: 1000, runAsGroup: ingest.runAsGroup ?? 1000 },
-        reaches: [toRedis, { peers: "anyone", ports: [...new Set([...ingest.egressPorts, ...s3Ports(environment)])] }],
+        reaches: [
+          toRedis(environment),
+          { peers: "anyone", ports: [...new Set([...ingest.egressPorts, ...s3Ports(environment)])] },
+        ],
       },
       { parent: this },
     );

@@ -46,7 +46,9 @@ export class Redis extends pulumi.ComponentResource {
     const { redis } = settings;
     const accepts = [
       {
-        peers: ["enqueue", "ingest", "idle", "presence", "reconcile"].map((component) => ({ component })),
+        peers: ["enqueue", "ingest", "idle", "presence", "reconcile"].map((component) => ({
+          pods: identity(environment, component).selector,
+        })),
         ports: [6379],
       },
       ...(redis.service === undefined ? [] : [fromBalancer(redis.service, 6379)]),
@@ -97,14 +99,14 @@ export class Redis extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    const { labels } = identity(environment, "redis");
-    const port = { name: "redis", port: 6379, targetPort: "redis" };
+    const { labels, selector } = workload;
+    const port = { name: "redis", port: 6379, targetPort: 6379 };
     if (redis.service === undefined) {
       new k8s.core.v1.Service(
         name,
         {
           metadata: { name: "redis", namespace, labels },
-          spec: { type: "ClusterIP", selector: { ...workload.selector }, ports: [{ ...port, protocol: "TCP" }] },
+          spec: { type: "ClusterIP", selector: { ...selector }, ports: [{ ...port, protocol: "TCP" }] },
         },
         { parent: this },
       );
@@ -112,7 +114,7 @@ export class Redis extends pulumi.ComponentResource {
     } else {
       const balanced = loadBalancer(
         name,
-        { namespace, name: "redis", labels, selector: workload.selector, port, balancer: redis.service },
+        { namespace, name: "redis", labels, selector, port, balancer: redis.service },
         { parent: this },
       );
       this.endpoint = pulumi.interpolate`${balanced.address}:6379`;

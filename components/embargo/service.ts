@@ -10,7 +10,8 @@ export interface LoadBalancerArgs {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly selector: PodSelector;
-  readonly port: { readonly name: string; readonly port: number; readonly targetPort: string };
+  /** `targetPort` is a number: the ports of today's pods have no names. */
+  readonly port: { readonly name: string; readonly port: number; readonly targetPort: number };
   readonly balancer: LoadBalancer;
 }
 

@@ -1,7 +1,7 @@
 /** Who may talk to a pod, or whom a pod may talk to. */
 export type Peer =
-  /** Pods of the same environment, by `app.kubernetes.io/name`. */
-  | { readonly component: string }
+  /** Pods of the same namespace. */
+  | { readonly pods: PodSelector }
   /** All pods of another namespace. */
   | { readonly namespace: string }
   /** Addresses, e.g. `172.24.0.0/16`. */
@@ -13,11 +13,8 @@ export interface Opening {
   readonly ports: readonly (number | string)[];
 }
 
-/** Labels that find the pods of a workload; part of its identity. */
-export interface PodSelector {
-  readonly "app.kubernetes.io/name": string;
-  readonly "app.kubernetes.io/instance": string;
-}
+/** Labels that find the pods of a workload in their namespace; part of its identity. */
+export type PodSelector = Readonly<Record<string, string>>;
 
 const dns = {
   ports: [
@@ -31,9 +28,7 @@ const dns = {
  * without it. The kubelet's probes come from the node, which policies do not bind.
  */
 export function networkPolicySpec(selector: PodSelector, accepts: readonly Opening[], reaches: readonly Opening[]) {
-  const instance = selector["app.kubernetes.io/instance"];
-  const peersOf = ({ peers }: Opening) =>
-    peers === "anyone" ? undefined : peers.map((peer) => peerOf(peer, instance));
+  const peersOf = ({ peers }: Opening) => (peers === "anyone" ? undefined : peers.map(peerOf));
   const portsOf = ({ ports }: Opening) => ports.map((port) => ({ protocol: "TCP", port }));
   return {
     podSelector: { matchLabels: { ...selector } },
@@ -43,11 +38,8 @@ export function networkPolicySpec(selector: PodSelector, accepts: readonly Openi
   };
 }
 
-function peerOf(peer: Peer, instance: string) {
-  if ("component" in peer) {
-    const matchLabels = { "app.kubernetes.io/name": peer.component, "app.kubernetes.io/instance": instance };
-    return { podSelector: { matchLabels } };
-  }
+function peerOf(peer: Peer) {
+  if ("pods" in peer) return { podSelector: { matchLabels: { ...peer.pods } } };
   if ("namespace" in peer) {
     return { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": peer.namespace } } };
   }

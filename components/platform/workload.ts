@@ -42,8 +42,10 @@ export interface WorkloadArgs {
   readonly environment: string;
   /** `app.kubernetes.io/name`: what it is, e.g. `ingest`. */
   readonly component: string;
-  /** Labels beside `app.kubernetes.io/*`. */
-  readonly labels?: Readonly<Record<string, string>>;
+  /** Labels beside `app.kubernetes.io/*`; the selector's are among them. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Labels that find its pods, in whoever's form they run. The API server never changes them: others mean a new workload. */
+  readonly selector: PodSelector;
   readonly run: Run;
   readonly container: Container;
   readonly initContainers?: readonly Container[];
@@ -64,20 +66,24 @@ export interface WorkloadArgs {
  * above the longest step, a disruption budget where there are several, labels, a closed network, metrics.
  */
 export class Workload extends pulumi.ComponentResource {
-  /** Labels that a Service selects its pods with. */
+  /** Labels of all its objects and pods. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Labels that find its pods. */
   readonly selector: PodSelector;
 
   constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
     super("usdf:platform:Workload", name, {}, opts);
     const { namespace, metadataName, container, run, monitoring } = args;
     const child = { parent: this };
-    this.selector = { "app.kubernetes.io/name": args.component, "app.kubernetes.io/instance": args.environment };
+    this.selector = args.selector;
     const labels = {
       ...args.labels,
-      ...this.selector,
+      "app.kubernetes.io/name": args.component,
+      "app.kubernetes.io/instance": args.environment,
       "app.kubernetes.io/part-of": args.system,
       "app.kubernetes.io/managed-by": "pulumi",
     };
+    this.labels = labels;
     const metadata = { name: metadataName, namespace, labels };
     const scraped = container.metrics && monitoring.enabled && container.port !== undefined;
     const metricsOpening: Opening[] = scraped
@@ -115,7 +121,7 @@ export class Workload extends pulumi.ComponentResource {
         child,
       );
     }
-    this.registerOutputs({ selector: this.selector });
+    this.registerOutputs({ labels, selector: this.selector });
   }
 
   private runPods(

@@ -129,7 +129,7 @@ export class Supervisor {
     } = env;
     const port = Number(env.REDIS_PORT ?? 6379);
     const url = (component: string, page: string) => {
-      const service = this.desired.services.find(({ selector }) => selector[componentLabel] === component);
+      const service = this.desired.services.find(({ metadata }) => metadata.labels[componentLabel] === component);
       return service && `http://${this.serviceAddress(service)}:${service.ports[0]!.port}${page}`;
     };
     return {

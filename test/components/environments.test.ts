@@ -57,6 +57,18 @@ describe.each(Object.entries(table) as [string, Row][])("environment %s", (name,
       expect(podOf(deployment("idle")).metadata.labels).toMatchObject({ app: "idle", site: row.site });
     });
 
+    it("finds its pods by the labels of today, which the API server never changes", () => {
+      const both = { app: row.app, site: row.site };
+      expect(deployment("ingest").spec.selector).toEqual({ matchLabels: both });
+      expect(deployment("idle").spec.selector).toEqual({ matchLabels: { app: "idle" } });
+      expect(deployment("enqueue").spec.selector).toEqual({ matchLabels: { app: "enqueue" } });
+      const redis = objectsOf(row, image).find("StatefulSet", "redis").spec;
+      expect(redis.selector).toEqual({ matchLabels: { app: "redis" } });
+      expect(redis.serviceName).toBe("redis");
+      if (row.presence)
+        expect(deployment("presence").spec.selector.matchLabels).toEqual({ app: "presence", site: row.site });
+    });
+
     it("takes notifications as the table says", () => {
       const enqueue = deployment("enqueue");
       const env = envOf(enqueue);
@@ -74,9 +86,7 @@ describe.each(Object.entries(table) as [string, Row][])("environment %s", (name,
       }
       const service = objectsOf(row, image).find("Service", `${row.prefix}-enqueue`);
       expect(service.spec).toMatchObject({ type: "LoadBalancer", allocateLoadBalancerNodePorts: false });
-      expect(service.spec.ports).toEqual([
-        { name: "enqueue-webhook", port: 8080, targetPort: "http", protocol: "TCP" },
-      ]);
+      expect(service.spec.ports).toEqual([{ name: "enqueue-webhook", port: 8080, targetPort: 8000, protocol: "TCP" }]);
       expect(balancerOf(service)).toBe(rest.join(" "));
       expect(container(enqueue).ports).toEqual([{ name: "http", containerPort: 8000, protocol: "TCP" }]);
       const secret = name !== "pp-dev" ? "secret/notification/secret" : ours ? undefined : "";
@@ -102,7 +112,7 @@ describe.each(Object.entries(table) as [string, Row][])("environment %s", (name,
 
     it("has the Redis of the table", () => {
       const service = objectsOf(row, image).find("Service", "redis");
-      expect(service.spec.ports).toEqual([{ name: "redis", port: 6379, targetPort: "redis", protocol: "TCP" }]);
+      expect(service.spec.ports).toEqual([{ name: "redis", port: 6379, targetPort: 6379, protocol: "TCP" }]);
       expect(service.spec.type).toBe(row.redis === "cluster" ? "ClusterIP" : "LoadBalancer");
       if (row.redis !== "cluster") expect(balancerOf(service)).toBe(row.redis);
       const { spec } = objectsOf(row, image).find("StatefulSet", "redis");
@@ -125,7 +135,7 @@ describe.each(Object.entries(table) as [string, Row][])("environment %s", (name,
       // Today's program starts in 100Mi; ours needs more than that.
       const limit = ours && memory === "192Mi" ? "100Mi" : memory;
       expect(`${balancerOf(service)} ${cpu} cpu ${limit}`).toBe(row.presence);
-      expect(service.spec.ports).toEqual([{ name: "presence-http", port: 8080, targetPort: "http", protocol: "TCP" }]);
+      expect(service.spec.ports).toEqual([{ name: "presence-http", port: 8080, targetPort: 8000, protocol: "TCP" }]);
     });
 
     it("finds each secret at its path in Vault, and no more than it needs", () => {
