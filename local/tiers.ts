@@ -11,6 +11,9 @@ import {
 } from "./services";
 import { checkout } from "./state";
 
+/** The engine and the cluster use the same ports; what survives and what is timed take turns, too. */
+export type Lane = "services" | "survival" | "cluster";
+
 /** A part of `npm test` with needs of its own. */
 export interface Tier {
   readonly name: string;
@@ -20,23 +23,27 @@ export interface Tier {
   readonly not?: readonly string[];
   /** Files at the same time; 1 where a test measures times or takes the whole machine. */
   readonly workers: number;
+  /** Lanes run beside each other, the tiers of a lane one after the other: much of a tier's time is waiting. */
+  readonly lane: Lane;
   /** Why it cannot run on this machine, in one line; installs what it can first. */
   readonly obstacle: (progress: Progress) => Promise<string | undefined>;
 }
 
 const none = async () => undefined;
 const engine = "/test/.*engine";
+const cluster = "/test/cluster/";
 /** Tests of other folders that start services. */
 const withServices = "/test/(components/redis|local/relay|local/cameraSend)";
 const longOnes = "/test/workloads/(survive|fuzz)";
 
-/** In the order in which they run: the quick ones first. */
+/** In the order in which a lane runs them: the quick ones first. */
 export const tiers: readonly Tier[] = [
   {
     name: "unit",
     files: ["/test/(components|config|docs|preview|local|bench)/"],
     not: [engine, withServices],
     workers: 2,
+    lane: "services",
     obstacle: none,
   },
   {
@@ -44,11 +51,13 @@ export const tiers: readonly Tier[] = [
     files: ["/test/(workloads|ceph)/", withServices],
     not: [engine, longOnes],
     workers: 2,
+    lane: "services",
     obstacle: services,
   },
-  { name: "survival", files: [longOnes], workers: 1, obstacle: services },
-  { name: "system", files: ["/test/system/"], workers: 1, obstacle: services },
-  { name: "engine", files: [engine], workers: 1, obstacle: engineObstacle },
+  { name: "survival", files: [longOnes], workers: 1, lane: "survival", obstacle: services },
+  { name: "system", files: ["/test/system/"], workers: 1, lane: "survival", obstacle: services },
+  { name: "engine", files: [engine], not: [cluster], workers: 1, lane: "cluster", obstacle: clusterObstacle },
+  { name: "cluster", files: [cluster], workers: 1, lane: "cluster", obstacle: clusterObstacle },
 ];
 
 /** The real services that tests start for themselves. */
@@ -64,8 +73,9 @@ async function services(progress: Progress): Promise<string | undefined> {
   }
 }
 
-/** The Pulumi engine, its plugins and an API server lie beside a checkout where they are had. */
-async function engineObstacle(): Promise<string | undefined> {
-  if (!existsSync(join(checkout, "../shared/tools"))) return "no ../shared/tools (Pulumi engine, API server)";
-  return process.getuid?.() === 0 ? undefined : "the API server of ../shared/tools needs root";
+/** The Pulumi engine, its plugins and a Kubernetes lie beside a checkout where they are had. */
+async function clusterObstacle(progress: Progress): Promise<string | undefined> {
+  if (!existsSync(join(checkout, "../shared/tools"))) return "no ../shared/tools (Pulumi engine, Kubernetes)";
+  if (process.getuid?.() !== 0) return "the Kubernetes of ../shared/tools needs root";
+  return services(progress);
 }

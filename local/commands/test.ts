@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Tier } from "../tiers";
+import type { Lane, Tier } from "../tiers";
 
 /** How many tests of a part ended how. */
 interface Outcome {
@@ -16,9 +16,15 @@ export function register(program: Command): void {
   program
     .command("test")
     .description("types, lint and every tier of tests that this machine can run; the last line counts them")
-    .argument("[parts...]", "only these: typecheck, lint, unit, workload, survival, system, engine")
+    .argument("[parts...]", "only these: typecheck, lint, unit, workload, survival, system, engine, cluster")
     .option("--json", "print the counts as JSON")
-    .addHelpText("after", "\nWith CI=true a tier that cannot run is a failure.")
+    .addHelpText(
+      "after",
+      `
+Tiers run in three lanes beside each other: unit and workload; survival and system; engine and cluster. A tier's output is
+shown when it ends, and kept in .usdf/test-<tier>.log. One tier alone shows its output as it runs.
+With CI=true a tier that cannot run is a failure.`,
+    )
     .action(async (parts: string[], options: { json?: boolean }) => {
       const { tiers } = await import("../tiers");
       const { CommandError, exitCodes } = await import("../exit");
@@ -33,7 +39,7 @@ export function register(program: Command): void {
         say(`\n${part}: ${words.map((command) => command.join(" ")).join(" && ")}`);
         outcomes.push(await runCheck(part, words));
       }
-      for (const tier of tiers.filter(({ name }) => wanted(name))) outcomes.push(await runTier(tier, say));
+      outcomes.push(...(await runTiers(tiers.filter(({ name }) => wanted(name)), say)));
       const sum = (key: "passed" | "failed" | "skipped") => outcomes.reduce((total, each) => total + each[key], 0);
       say("");
       for (const { part, passed, failed, skipped, reason } of outcomes) {
@@ -63,29 +69,60 @@ async function runCheck(part: string, commands: readonly string[][]): Promise<Ou
   return { part, passed: failed ? 0 : 1, failed: failed ? 1 : 0, skipped: 0 };
 }
 
-async function runTier(tier: Tier, say: (line: string) => void): Promise<Outcome> {
-  const { existsSync, mkdirSync, readFileSync, rmSync } = await import("node:fs");
+/** Runs tiers, each lane beside the others; the outcomes are in the order of the tiers. */
+async function runTiers(tiers: readonly Tier[], say: (line: string) => void): Promise<Outcome[]> {
+  const outcomes = new Map<Tier, Outcome>();
+  const ready: Tier[] = [];
+  for (const tier of tiers) {
+    const obstacle = await tier.obstacle((line) => say(`  ${line}`)); // one at a time: it may install
+    if (!obstacle) ready.push(tier);
+    else {
+      say(`\n${tier.name} tests cannot run: ${obstacle}`);
+      outcomes.set(tier, skippedTier(tier.name, obstacle));
+    }
+  }
+  const lanes = new Map<Lane, Tier[]>();
+  for (const tier of ready) lanes.set(tier.lane, [...(lanes.get(tier.lane) ?? []), tier]);
+  const alone = ready.length === 1;
+  await Promise.all(
+    [...lanes.values()].map(async (lane) => {
+      for (const tier of lane) outcomes.set(tier, await runTier(tier, alone, say));
+    }),
+  );
+  return tiers.map((tier) => outcomes.get(tier)!);
+}
+
+/** Runs the tests of a tier. Beside others, its output is shown in one piece when it ends. */
+async function runTier(tier: Tier, alone: boolean, say: (line: string) => void): Promise<Outcome> {
+  const { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } = await import("node:fs");
   const { join } = await import("node:path");
   const { checkout } = await import("../state");
   const part = tier.name;
-  say(`\n${part} tests`);
-  const obstacle = await tier.obstacle((line) => say(`  ${line}`));
-  if (obstacle) {
-    say(`${part} tests cannot run: ${obstacle}`);
-    return skippedTier(part, obstacle);
-  }
-  const report = join(checkout, ".usdf", `test-${part}.json`);
-  mkdirSync(join(checkout, ".usdf"), { recursive: true, mode: 0o700 });
+  const folder = join(checkout, ".usdf");
+  const report = join(folder, `test-${part}.json`);
+  const log = join(folder, `test-${part}.log`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   rmSync(report, { force: true });
-  const code = await runBinary("jest", [
-    ...tier.files.flatMap((pattern) => ["--testPathPatterns", pattern]),
-    ...(tier.not ?? []).flatMap((pattern) => ["--testPathIgnorePatterns", pattern]),
-    "--maxWorkers",
-    String(tier.workers),
-    "--json",
-    "--outputFile",
-    report,
-  ]);
+  say(`\n${part} tests${alone ? "" : " begin"}`);
+  const beganMs = Date.now();
+  const output = alone ? 2 : openSync(log, "w");
+  const code = await runBinary(
+    "jest",
+    [
+      ...tier.files.flatMap((pattern) => ["--testPathPatterns", pattern]),
+      ...(tier.not ?? []).flatMap((pattern) => ["--testPathIgnorePatterns", pattern]),
+      "--maxWorkers",
+      String(tier.workers),
+      "--json",
+      "--outputFile",
+      report,
+    ],
+    output,
+  );
+  if (!alone) {
+    closeSync(output);
+    say(`\n${part} tests, ${Math.round((Date.now() - beganMs) / 1000)} s:\n${readFileSync(log, "utf8").trimEnd()}`);
+  }
   if (!existsSync(report)) return { part, passed: 0, failed: 1, skipped: 0, reason: `jest ended with ${code}` };
   return outcomeOf(part, JSON.parse(readFileSync(report, "utf8")) as JestReport, code);
 }
@@ -121,14 +158,14 @@ function skippedTier(part: string, reason: string): Outcome {
   return { part, passed: 0, failed: isFailure ? 1 : 0, skipped: isFailure ? 0 : 1, reason };
 }
 
-/** Runs a program of node_modules, its output to stderr, so that the count is the last line of stdout. */
-async function runBinary(program: string, args: readonly string[]): Promise<number> {
+/** Runs a program of node_modules, its output to a file or stderr, so that the count is the last line of stdout. */
+async function runBinary(program: string, args: readonly string[], output = 2): Promise<number> {
   const { spawn } = await import("node:child_process");
   const { join } = await import("node:path");
   const { checkout } = await import("../state");
   const child = spawn(join(checkout, "node_modules", ".bin", program), args, {
     cwd: checkout,
-    stdio: ["ignore", 2, 2],
+    stdio: ["ignore", output, output],
   });
   return new Promise((resolve, reject) => {
     child.once("error", reject);
