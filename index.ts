@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { CephGateway } from "./components/ceph";
 import { loadStackConfig, rawStackConfig } from "./components/config";
 import { EmbargoIngest } from "./components/embargo";
-import { clusterProvider, requireKubeContexts, runsInEngine, secretValue } from "./components/platform";
+import { clusterProvider, requireKubeContexts, runsInEngine, secretValue, vaultProvider } from "./components/platform";
 
 /** The program: configuration -> systems -> stack outputs. Pulumi calls it; `usdf preview|render|up` record it. */
 export = async function program() {
@@ -13,10 +13,11 @@ export = async function program() {
   if (runsInEngine()) requireKubeContexts([...new Set(contexts)]);
   const clusters = new Map([...new Set(contexts)].map((context) => [context, clusterProvider(context)]));
 
+  const vault = platform.vault && vaultProvider(platform.vault);
   const ingest: Record<string, EmbargoIngest> = {};
   environments.forEach(([name], index) => {
-    const provider = clusters.get(contexts[index]!);
-    ingest[name] = new EmbargoIngest(name, { embargo: embargo!, platform }, { provider });
+    const providers = [clusters.get(contexts[index]!)!, ...(vault ? [vault] : [])];
+    ingest[name] = new EmbargoIngest(name, { embargo: embargo!, platform }, { providers });
   });
 
   const topicArns: Record<string, pulumi.Output<string>> = {};
@@ -28,7 +29,7 @@ export = async function program() {
           ? ingest[to.environment]!.receiver()
           : {
               pushEndpoint: pushEndpoint!,
-              opaqueData: opaqueDataFrom && secretValue(opaqueDataFrom, platform.secrets),
+              opaqueData: opaqueDataFrom && secretValue(opaqueDataFrom, platform.secrets, { provider: vault }),
             },
     });
     Object.assign(topicArns, gateway.topicArns);

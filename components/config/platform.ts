@@ -1,6 +1,34 @@
 import { z } from "zod";
 import { objectName } from "./field";
 
+const mountPath = z
+  .string()
+  .regex(/^[\w-]+(\/[\w-]+)*$/, 'must be a mount without / at the ends, e.g. "secret" or "k8s/usdf-embargo-dmz"');
+
+const vault = z.strictObject({
+  address: z.url().describe("URL of Vault, from the clusters and from where the program runs."),
+  mount: mountPath.default("secret").describe("Mount of the KV engine that every Vault path of the stack begins with."),
+  kvVersion: z
+    .union([z.literal(1), z.literal(2)], "must be 1 or 2")
+    .default(2)
+    .describe("Version of that KV engine."),
+  authMounts: z
+    .record(z.string(), mountPath)
+    .describe("Mount of the Kubernetes auth method of each cluster, by kubeContext."),
+  audience: z
+    .string()
+    .min(1)
+    .default("vault")
+    .describe("externalSecret: audience of the tokens that log in, so that no other token of a pod can."),
+  operator: z
+    .strictObject({
+      namespace: objectName.default("vault-secrets-operator").describe("Its namespace."),
+      serviceAccount: objectName.default("vault-secrets-operator").describe("Its ServiceAccount."),
+    })
+    .prefault({})
+    .describe("vaultSecret: the operator, which logs in by the role of the environment that it reads for."),
+});
+
 /** What every system of a stack stands on. */
 export const platformSchema = z
   .strictObject({
@@ -23,6 +51,12 @@ export const platformSchema = z
       })
       .prefault({})
       .describe("How secrets reach the pods. They are always references; no value is in configuration or state."),
+    vault: vault
+      .optional()
+      .describe(
+        "Vault, where this stack declares who may read which secret. Default: not; `secrets.store` or the operator reads " +
+          "with rights that something else gave it.",
+      ),
     monitoring: z
       .strictObject({
         enabled: z

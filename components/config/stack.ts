@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { nearest } from "../../workloads/src/lib/contract";
 import { cephSchema } from "./ceph";
-import { embargoSchema } from "./embargo";
-import { platformSchema } from "./platform";
+import { type EmbargoConfig, embargoSchema } from "./embargo";
+import { type PlatformConfig, platformSchema } from "./platform";
 
 /** Everything that a stack is told: one key `usdf:<system>` of `Pulumi.<stack>.yaml` each. */
 export const stackSchema = z
@@ -13,6 +13,7 @@ export const stackSchema = z
   })
   .superRefine((stack, context) => {
     const environments = stack.embargo?.environments ?? {};
+    for (const [path, message] of vaultFaults(stack)) context.addIssue({ code: "custom", path, message });
     for (const [endpointName, endpoint] of Object.entries(stack.ceph.endpoints)) {
       for (const [topicName, topic] of Object.entries(endpoint.topics)) {
         if (topic.to === undefined) continue;
@@ -30,6 +31,27 @@ export const stackSchema = z
       }
     }
   });
+
+/** Where the declared Vault does not fit the environments. */
+function vaultFaults({
+  platform: { vault, secrets },
+  embargo,
+}: {
+  platform: PlatformConfig;
+  embargo?: EmbargoConfig;
+}): [string[], string][] {
+  if (vault === undefined) return [];
+  if (secrets.kind === "value")
+    return [[["platform", "vault"], "is of no use with secrets.kind value: nothing in the cluster reads Vault"]];
+  const environments = Object.values(embargo?.environments ?? {});
+  const contexts = new Set(environments.flatMap((one) => one.kubeContext ?? embargo?.kubeContext ?? []));
+  return [...contexts]
+    .filter((context) => !Object.hasOwn(vault.authMounts, context))
+    .map((context) => [
+      ["platform", "vault", "authMounts", context],
+      "is missing: name the mount of that cluster's Kubernetes auth method",
+    ]);
+}
 
 export type StackConfig = z.output<typeof stackSchema>;
 

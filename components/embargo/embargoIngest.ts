@@ -1,10 +1,10 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { type EmbargoConfig, imageOf, type PlatformConfig } from "../config";
-import { SecretReference, secretValue } from "../platform";
+import { SecretReference, secretValue, VaultReader } from "../platform";
 import { Alerts } from "./alerts";
 import { Enqueue } from "./enqueue";
-import { environmentOf, notificationSecret, secretsInUse, secretTable } from "./environment";
+import { type Environment, environmentOf, notificationSecret, secretsInUse, secretTable } from "./environment";
 import { Idle } from "./idle";
 import { Ingest } from "./ingest";
 import { Presence } from "./presence";
@@ -55,8 +55,10 @@ export class EmbargoIngest extends pulumi.ComponentResource {
     );
     const environment = environmentOf(name, embargo, platform, namespace.metadata.name);
     const table = secretTable(environment);
-    for (const secret of secretsInUse(environment)) {
-      const place = { namespace: environment.namespace, name: secret, secrets: platform.secrets };
+    const used = secretsInUse(environment);
+    const reader = vaultReader(environment, embargo, used.map((secret) => table[secret].path), child);
+    for (const secret of used) {
+      const place = { namespace: environment.namespace, name: secret, secrets: platform.secrets, reader };
       new SecretReference(`${name}-${secret}`, { ...place, ...table[secret] }, child);
     }
     this.redisEndpoint = new Redis(environment, child).endpoint;
@@ -69,7 +71,8 @@ export class EmbargoIngest extends pulumi.ComponentResource {
     const measured = environment.runs("idle") === "usdf" && environment.runs("ingest") === "usdf";
     if (platform.monitoring.enabled && measured) new Alerts(environment, child);
     const asksSecret = settings.enqueue.kafka === undefined && !settings.enqueue.allowEmptySecret;
-    this.opaqueData = () => (asksSecret ? secretValue(notificationSecret(environment), platform.secrets) : undefined);
+    this.opaqueData = () =>
+      asksSecret ? secretValue(notificationSecret(environment), platform.secrets, child) : undefined;
     this.registerOutputs({
       pushEndpoint: this.pushEndpoint,
       presenceUrl: this.presenceUrl,
@@ -81,4 +84,18 @@ export class EmbargoIngest extends pulumi.ComponentResource {
   receiver() {
     return { pushEndpoint: this.pushEndpoint, opaqueData: this.opaqueData(), waitFor: this.enqueue };
   }
+}
+
+/** The environment's right to read its secrets, where the stack declares Vault. */
+function vaultReader(
+  { name, settings, platform, namespace }: Environment,
+  embargo: EmbargoConfig,
+  paths: readonly string[],
+  opts: pulumi.ComponentResourceOptions,
+): VaultReader | undefined {
+  const { vault, secrets } = platform;
+  if (vault === undefined || secrets.kind === "value") return undefined;
+  const kubeContext = (settings.kubeContext ?? embargo.kubeContext)!;
+  const args = { namespace, system: "embargo", environment: name, kubeContext, paths, vault, kind: secrets.kind };
+  return new VaultReader(`${name}-vault`, args, opts);
 }

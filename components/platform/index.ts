@@ -16,4 +16,5 @@ export { usdfImage } from "./images";
 export type { Opening, Peer, PodSelector } from "./network";
 export { defaultUser, type PodUser, type Volume } from "./pod";
 export { type SecretKeyReference, SecretReference, secretValue, type VaultField, vaultMark } from "./secrets";
+export { vaultProvider, VaultReader } from "./vault";
 export { type Claim, type Run, Workload, type WorkloadArgs } from "./workload";

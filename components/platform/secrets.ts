@@ -4,6 +4,7 @@ import * as vault from "@pulumi/vault/generic";
 import type { PlatformConfig } from "../config";
 import { runsInEngine } from "./cluster";
 import { customResource } from "./custom";
+import { readerName, type VaultReader } from "./vault";
 
 /** A field of a secret in Vault. The value itself is nowhere in this program. */
 export interface VaultField {
@@ -39,6 +40,8 @@ export interface SecretReferenceArgs {
   readonly fields: Readonly<Record<string, string>>;
   /** Who brings the values. */
   readonly secrets: PlatformConfig["secrets"];
+  /** The right to read them, where the stack declares it. Default: that of the ClusterSecretStore or of the operator. */
+  readonly reader?: VaultReader;
 }
 
 /** A Secret object whose values come from Vault: by External Secrets, by the ricoberger operator, or from the stack. */
@@ -50,7 +53,7 @@ export class SecretReference extends pulumi.ComponentResource {
     this.name = args.name;
     const metadata = { name: args.name, namespace: args.namespace };
     const fields = Object.entries(args.fields);
-    const child = { parent: this };
+    const child = { parent: this, dependsOn: args.reader };
     switch (args.secrets.kind) {
       case "externalSecret":
         customResource(
@@ -61,7 +64,9 @@ export class SecretReference extends pulumi.ComponentResource {
             metadata,
             spec: {
               refreshInterval: args.secrets.refreshInterval,
-              secretStoreRef: { kind: "ClusterSecretStore", name: args.secrets.store },
+              secretStoreRef: args.reader
+                ? { kind: "SecretStore", name: readerName }
+                : { kind: "ClusterSecretStore", name: args.secrets.store },
               target: { name: args.name, creationPolicy: "Owner" },
               data: fields.map(([secretKey, field]) => ({ secretKey, remoteRef: { key: args.path, property: field } })),
             },
@@ -78,6 +83,7 @@ export class SecretReference extends pulumi.ComponentResource {
             metadata,
             spec: {
               path: args.path,
+              vaultRole: args.reader?.role,
               type: "Opaque",
               keys: fields.map(([, field]) => field),
               // The operator keeps Vault's names unless told otherwise; a field may hold a dot, so it is indexed.
@@ -112,8 +118,13 @@ export class SecretReference extends pulumi.ComponentResource {
 /**
  * The value of a secret, for what is no Kubernetes object (a topic's opaqueData). It is a Pulumi secret: encrypted in
  * the state, never shown. Without an engine (preview, render, local) it is not read: a {@link vaultMark} stands for it.
+ * @param opts - `provider` or `parent` that tells which Vault. Default: VAULT_ADDR and VAULT_TOKEN.
  */
-export function secretValue(from: VaultField, secrets: PlatformConfig["secrets"]): pulumi.Output<string> {
+export function secretValue(
+  from: VaultField,
+  secrets: PlatformConfig["secrets"],
+  opts?: pulumi.InvokeOptions,
+): pulumi.Output<string> {
   if (!runsInEngine()) return pulumi.secret(vaultMark.of(from));
   if (secrets.kind === "value") {
     const key = `${from.path}#${from.field}`;
@@ -128,7 +139,7 @@ export function secretValue(from: VaultField, secrets: PlatformConfig["secrets"]
     );
   }
   return pulumi.secret(
-    vault.getSecretOutput({ path: from.path }).data.apply((data) => {
+    vault.getSecretOutput({ path: from.path }, opts).data.apply((data) => {
       if (data[from.field] !== undefined) return data[from.field] as string;
       throw new Error(
         `Vault path ${from.path} has no field ${from.field}. Put it there, or correct the configuration.`,

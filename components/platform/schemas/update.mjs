@@ -20,6 +20,7 @@ const kinds = {
 };
 const customKinds = [
   "external-secrets.io/v1/ExternalSecret",
+  "external-secrets.io/v1/SecretStore",
   "ricoberger.de/v1alpha1/VaultSecret",
   "monitoring.coreos.com/v1/ServiceMonitor",
   "monitoring.coreos.com/v1/PodMonitor",
@@ -91,6 +92,12 @@ for (const [path, names] of Object.entries(kinds)) {
 const sorted = (object) => Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)));
 write("kubernetes.json", { version, kinds: sorted(byKind), definitions: sorted(definitions) });
 
+/** Of a SecretStore's many providers we use one; the others would triple the file. */
+function keepProvider(schema, name) {
+  const { provider } = schema.properties.spec.properties;
+  provider.properties = { [name]: provider.properties[name] };
+}
+
 const custom = {};
 for (const file of readdirSync(values.crds, { recursive: true }).filter((name) => /\.ya?ml$/.test(name))) {
   for (const document of parseAllDocuments(readFileSync(join(values.crds, file), "utf8"))) {
@@ -101,6 +108,7 @@ for (const file of readdirSync(values.crds, { recursive: true }).filter((name) =
       if (!customKinds.includes(name)) continue;
       const schema = served.schema.openAPIV3Schema;
       delete schema.properties.status;
+      if (crd.spec.names.kind === "SecretStore") keepProvider(schema, "vault");
       const pruned = prune(schema);
       Object.assign(pruned.properties, {
         apiVersion: { type: "string" },
