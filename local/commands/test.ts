@@ -39,7 +39,12 @@ With CI=true a tier that cannot run is a failure.`,
         say(`\n${part}: ${words.map((command) => command.join(" ")).join(" && ")}`);
         outcomes.push(await runCheck(part, words));
       }
-      outcomes.push(...(await runTiers(tiers.filter(({ name }) => wanted(name)), say)));
+      outcomes.push(
+        ...(await runTiers(
+          tiers.filter(({ name }) => wanted(name)),
+          say,
+        )),
+      );
       const sum = (key: "passed" | "failed" | "skipped") => outcomes.reduce((total, each) => total + each[key], 0);
       say("");
       for (const { part, passed, failed, skipped, reason } of outcomes) {
