@@ -1,19 +1,14 @@
 /** The whole program through the real Pulumi engine and Kubernetes provider against a real API server. */
-import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { parse, stringify } from "yaml";
-import { ControlPlane, missing, unpackTools } from "./controlPlane";
+import { join } from "node:path";
+import { PulumiProject } from "../support/pulumi";
+import { ControlPlane, missing } from "./controlPlane";
 
 jest.setTimeout(400_000);
 if (missing) console.warn(`engine tier skipped: ${missing}`);
 
-const root = resolve(__dirname, "../..");
 const dir = mkdtempSync(join(tmpdir(), "usdf-program-"));
-const project = join(dir, "project");
-const settings = join(project, "Pulumi.engine.yaml");
 
 /** One environment of each kind: profile, Kafka, presence; and keys, webhook, Rucio with upstream's images. */
 const embargo = {
@@ -44,31 +39,9 @@ const embargo = {
 
 (missing ? describe.skip : describe)("the program through the engine", () => {
   let cluster: ControlPlane;
-  let environment: NodeJS.ProcessEnv;
+  let project: PulumiProject;
+  const configure = (change: object) => project.configure({ "usdf:embargo": { ...embargo, ...change } });
 
-  /** Runs the CLI while the cluster settles. */
-  async function pulumi(...args: string[]): Promise<{ code: number; output: string }> {
-    const all = [...args, "--stack", "engine", "--non-interactive", "--cwd", project];
-    const child = spawn("pulumi", all, { env: environment, stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += String(chunk)));
-    let code: number | undefined;
-    child.once("close", (status) => (code = status ?? 1));
-    while (code === undefined) {
-      if (args[0] === "up") cluster.settle();
-      await sleep(500);
-    }
-    return { code, output };
-  }
-  async function up(): Promise<string> {
-    const { code, output } = await pulumi("up", "--yes", "--skip-preview");
-    if (code !== 0) throw new Error(output);
-    return output;
-  }
-  function configure(change: object): void {
-    const kept = parse(readFileSync(settings, "utf8")) as object;
-    writeFileSync(settings, stringify({ ...kept, config: { "usdf:embargo": { ...embargo, ...change } } }));
-  }
   const images = () =>
     Object.fromEntries(
       cluster
@@ -78,30 +51,14 @@ const embargo = {
     );
 
   beforeAll(async () => {
-    mkdirSync(project);
-    for (const part of [
-      "index.ts",
-      "components",
-      "local",
-      "workloads",
-      "node_modules",
-      "package.json",
-      "Pulumi.yaml",
-    ]) {
-      symlinkSync(join(root, part), join(project, part)); // the stack's file is the test's own
-    }
     cluster = new ControlPlane(join(dir, "cluster"));
-    environment = {
-      ...process.env,
-      PATH: [unpackTools(), process.env.PATH].join(delimiter),
-      KUBECONFIG: cluster.kubeconfig,
-      PULUMI_HOME: join(dir, "home"),
-      PULUMI_BACKEND_URL: `file://${dir}`,
-      PULUMI_CONFIG_PASSPHRASE: "",
-      PULUMI_SKIP_UPDATE_CHECK: "1",
-      NODE_NO_WARNINGS: "1",
-    };
-    expect(await pulumi("stack", "init")).toMatchObject({ code: 0 });
+    project = new PulumiProject({
+      dir,
+      stack: "engine",
+      environment: { KUBECONFIG: cluster.kubeconfig },
+      meanwhile: () => cluster.settle(),
+    });
+    await project.init();
   });
   afterAll(() => {
     cluster?.down();
@@ -110,7 +67,7 @@ const embargo = {
 
   it("changes nothing when the kubeconfig lacks a context", async () => {
     configure({ kubeContext: "elsewhere" });
-    const { code, output } = await pulumi("up", "--yes", "--skip-preview");
+    const { code, output } = await project.run("up", "--yes", "--skip-preview");
     expect(code).not.toBe(0);
     expect(output).toContain('kubeContext "elsewhere" is not in');
     expect(output).toContain("Nothing was changed.");
@@ -119,7 +76,7 @@ const embargo = {
 
   it("shows a fault of the configuration without a stack trace", async () => {
     configure({ kubeContxt: "local" });
-    const { code, output } = await pulumi("preview");
+    const { code, output } = await project.run("preview");
     expect(code).not.toBe(0);
     expect(output).toContain("usdf:embargo.kubeContxt is unknown. Did you mean kubeContext?");
     expect(output).not.toMatch(/^\s+at /m);
@@ -127,8 +84,8 @@ const embargo = {
 
   it("makes everything, and every pod passes the admission of its namespace", async () => {
     configure({});
-    expect(await up()).toMatch(/Resources:\n\s+\+ \d+ created/);
-    const outputs = JSON.parse((await pulumi("stack", "output", "--json")).output);
+    expect(await project.up()).toMatch(/Resources:\n\s+\+ \d+ created/);
+    const outputs = await project.outputs<{ embargo: Record<string, unknown> }>();
     expect(outputs.embargo.ours).toEqual({
       enqueueUrl: "http://127.0.0.9:8080/notify",
       presenceUrl: "http://127.0.0.9:8080/presence",
@@ -144,21 +101,21 @@ const embargo = {
   });
 
   it("changes nothing the second time, and sees no drift", async () => {
-    expect(await pulumi("preview", "--refresh", "--expect-no-changes")).toMatchObject({ code: 0 });
+    expect(await project.run("preview", "--refresh", "--expect-no-changes")).toMatchObject({ code: 0 });
   });
 
   it("switches an environment to upstream's images and back without replacing anything", async () => {
     configure({ environments: { ...embargo.environments, ours: { ...embargo.environments.ours, image: "upstream" } } });
-    const there = await up();
+    const there = await project.up();
     expect(images()["embargo-butler-ingest"]).toBe("ghcr.io/lsst-dm/embargo-butler-ingest");
     configure({});
-    const back = await up();
+    const back = await project.up();
     expect(Object.values(images()).every((image) => /^ghcr\.io\/lsst-dm\/usdf-/.test(image as string))).toBe(true);
     expect(there + back).not.toContain("replaced");
   });
 
   it("takes away what it made, but not the volumes' namespaces", async () => {
-    const { code, output } = await pulumi("destroy", "--yes", "--skip-preview");
+    const { code, output } = await project.run("destroy", "--yes", "--skip-preview");
     expect([code, output.includes("deleted")]).toEqual([0, true]);
     expect(cluster.list("deployments")).toEqual([]);
     expect(cluster.list("namespaces").map(({ metadata }) => metadata.name)).toContain("ours");

@@ -1,0 +1,234 @@
+/** Who may read which secret: the program through the real engine and Vault provider, against a real server and API server. */
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect } from "node:tls";
+import { getTopic } from "../../components/ceph";
+import { type RunningRgw, startRgw } from "../../local/services/rgw";
+import { PulumiProject, root, tools } from "../support/pulumi";
+import { TestVault, type VaultReply } from "../support/vault";
+import { ControlPlane, missing } from "./controlPlane";
+
+/* eslint-disable @typescript-eslint/no-explicit-any -- objects of the API server, looked into field by field */
+
+jest.setTimeout(400_000);
+if (missing) console.warn(`engine tier skipped: ${missing}`);
+
+const dir = mkdtempSync(join(tmpdir(), "usdf-vault-"));
+const authMount = "k8s/engine";
+const keys = { accessKeyId: "vault-access", secretAccessKey: "vault-secret-key" };
+
+/** What is in Vault: every path that the stack needs, and one that it does not. Each value is the only one of its kind. */
+const own = "secret/rubin/usdf-embargo-dmz/ours";
+const fieldsOf: Record<string, string[]> = {
+  [own]: ["redis", "notification", "profile", "db-auth.yaml"],
+  "secret/rubin/usdf-embargo-dmz/keys": ["redis"],
+  "secret/rubin/embargo/read/rubin-summit-users": ["access_key", "secret_key"],
+  "secret/rubin/usdf-butler/client-config": ["db-auth.yaml"],
+  "secret/rubin/usdf-butler/postgres": ["username", "password"],
+  "secret/rubin/elsewhere": ["token"],
+};
+const pathsOf = { ours: [own], keys: Object.keys(fieldsOf).slice(1, 5) };
+const values = Object.fromEntries(
+  Object.entries(fieldsOf).map(([path, fields]) => [
+    path,
+    Object.fromEntries(fields.map((field) => [field, `value-${randomBytes(12).toString("hex")}`])),
+  ]),
+);
+const allValues = Object.values(values).flatMap((fields) => Object.values(fields));
+
+(missing ? describe.skip : describe)("Vault through the engine", () => {
+  let cluster: ControlPlane;
+  let vault: TestVault;
+  let gateway: RunningRgw;
+  let project: PulumiProject;
+
+  beforeAll(async () => {
+    [vault, gateway] = await Promise.all([
+      TestVault.start(),
+      startRgw({
+        dir: join(dir, "rgw"),
+        address: "127.77.23.1",
+        users: [{ uid: "vault", accessKey: keys.accessKeyId, secretKey: keys.secretAccessKey }],
+      }),
+    ]);
+    cluster = new ControlPlane(join(dir, "cluster"));
+    const crds = join(tools, "../data/crds/external-secrets-2.9.0");
+    cluster.kubectl("apply", "--server-side", "-f", join(crds, "external-secrets.io_secretstores.yaml"));
+    await enableKubernetesAuth(vault, cluster);
+    for (const [path, fields] of Object.entries(values)) await vault.put(path, fields);
+    const operator = readFileSync(join(root, "docs/examples/vault-operator.hcl"), "utf8")
+      .replaceAll("usdf-prod-", "usdf-engine-")
+      .replaceAll("k8s/usdf-embargo-dmz", authMount);
+    project = new PulumiProject({
+      dir,
+      stack: "engine",
+      environment: {
+        KUBECONFIG: cluster.kubeconfig,
+        VAULT_TOKEN: await vault.tokenWith("operator", operator),
+        AWS_ACCESS_KEY_ID: keys.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
+      },
+      meanwhile: () => cluster.settle(),
+    });
+    await project.init();
+    const upstream = { upstreamTag: "1.2.1" };
+    project.configure({
+      "usdf:platform": { vault: { address: vault.address, authMounts: { local: authMount } } },
+      "usdf:embargo": {
+        kubeContext: "local",
+        environments: {
+          ours: { bucket: "rubin-summit", profile: "embargo", butlerRepo: "s3://embargo@users/butler.yaml" },
+          keys: {
+            image: "upstream",
+            bucket: "rubin-sts",
+            butlerRepo: "s3://rubin-sts/butler.yaml",
+            enqueue: { ...upstream, kafka: { cluster: "127.0.0.1:9094", topic: "t" } },
+            idle: upstream,
+            ingest: upstream,
+          },
+        },
+      },
+      "usdf:ceph": {
+        endpoints: { gateway: { url: gateway.endpoint, topics: { ours: { to: { environment: "ours" } } } } },
+      },
+    });
+  });
+
+  afterAll(async () => {
+    cluster?.down();
+    await Promise.all([vault?.stop(), gateway?.stop()]);
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  /** A token of a ServiceAccount. */
+  const accountToken = (namespace: string, name: string, audience?: string) =>
+    cluster
+      .kubectl("create", "token", name, "-n", namespace, ...(audience === undefined ? [] : ["--audience", audience]))
+      .trim();
+  const login = (role: string, jwt: string) => vault.request("POST", `auth/${authMount}/login`, { role, jwt });
+  const store = (namespace: string) =>
+    cluster.list("secretstores.external-secrets.io", namespace)[0].spec.provider.vault;
+
+  /** Logs in as External Secrets does by the SecretStore of a namespace. */
+  async function readerToken(namespace: string): Promise<string> {
+    const { mountPath, role, serviceAccountRef } = store(namespace).auth.kubernetes;
+    expect(mountPath).toBe(authMount);
+    const jwt = accountToken(namespace, serviceAccountRef.name, serviceAccountRef.audiences[0]);
+    const { status, body } = await login(role, jwt);
+    expect([status, body.errors]).toEqual([200, undefined]);
+    return body.auth.client_token;
+  }
+  const dataPath = (path: string) => path.replace(/^secret\//, "secret/data/");
+
+  it("is made with the documented rights of an operator, and a second time changes nothing", async () => {
+    expect(await project.up()).toMatch(/Resources:\n\s+\+ \d+ created/);
+    await project.up("--expect-no-changes");
+  });
+
+  it.each(["ours", "keys"] as const)(
+    "lets %s read each of its secrets, as its ExternalSecrets refer to them",
+    async (name) => {
+      const token = await readerToken(name);
+      const read: Record<string, Record<string, string>> = {};
+      for (const { spec } of cluster.list("externalsecrets.external-secrets.io", name)) {
+        expect(spec.secretStoreRef).toEqual({ kind: "SecretStore", name: "vault-reader" });
+        for (const { remoteRef } of spec.data) {
+          const { body } = await vault.request("GET", dataPath(remoteRef.key), undefined, token);
+          read[remoteRef.key] = { ...read[remoteRef.key], [remoteRef.property]: body.data.data[remoteRef.property] };
+        }
+      }
+      expect(read).toEqual(Object.fromEntries(pathsOf[name].map((path) => [path, values[path]])));
+    },
+  );
+
+  it("lets it do nothing else", async () => {
+    const token = await readerToken("ours");
+    const rest = own.replace("secret/", "");
+    const refused: [string, string, object?][] = [
+      ...Object.keys(values)
+        .filter((path) => path !== own)
+        .map((path): [string, string] => ["GET", dataPath(path)]),
+      ["GET", `secret/data/${rest}/below`],
+      ["GET", `secret/metadata/${rest}`],
+      ["LIST", "secret/metadata/rubin/usdf-embargo-dmz"],
+      ["LIST", "secret/metadata/"],
+      ["POST", `secret/data/${rest}`, { data: { redis: "mine" } }],
+      ["PATCH", `secret/data/${rest}`, { data: { redis: "mine" } }],
+      ["DELETE", `secret/data/${rest}`],
+      ["DELETE", `secret/metadata/${rest}`],
+      ["GET", "sys/mounts"],
+      ["GET", "sys/policies/acl/usdf-engine-embargo-ours"],
+      ["GET", `auth/${authMount}/role/usdf-engine-embargo-ours`],
+      ["POST", "auth/token/create", {}],
+      ["GET", "cubbyhole/mine"],
+    ];
+    for (const [method, path, body] of refused) {
+      const { status } = await vault.request(method, path, body, token);
+      expect([method, path, status]).toEqual([method, path, 403]);
+    }
+  });
+
+  it("lets nobody else log in by its role", async () => {
+    cluster.kubectl("create", "serviceaccount", "other", "-n", "ours");
+    const { role } = store("ours").auth.kubernetes;
+    const refused = ({ status, body }: VaultReply) => [status, body.auth ?? null];
+    expect(refused(await login(role, accountToken("ours", "other", "vault")))).toEqual([403, null]);
+    expect(refused(await login(role, accountToken("keys", "vault-reader", "vault")))).toEqual([403, null]);
+    expect(refused(await login(role, accountToken("ours", "vault-reader")))).toEqual([403, null]);
+    const pods = cluster.list("serviceaccounts", "ours").filter(({ metadata }) => metadata.name === "vault-reader");
+    expect(pods.map((account) => account.automountServiceAccountToken)).toEqual([false]);
+  });
+
+  it("gives its token back after use", async () => {
+    const token = await readerToken("ours");
+    const self = await vault.request("GET", "auth/token/lookup-self", undefined, token);
+    expect(self.body.data).toMatchObject({ policies: ["usdf-engine-embargo-ours"], creation_ttl: 600 });
+    expect((await vault.request("POST", "auth/token/revoke-self", {}, token)).status).toBe(204);
+    expect((await vault.request("GET", dataPath(own), undefined, token)).status).toBe(403);
+  });
+
+  it("hands the webhook secret to the topic, and keeps no value in the state, the outputs or the cluster's objects", async () => {
+    const topic = await getTopic({ url: gateway.endpoint, ...keys }, "arn:aws:sns:default::ours");
+    expect(topic).toMatchObject({ opaqueData: values[own]!.notification });
+    const objects = cluster.kubectl("get", "externalsecrets,secretstores,configmaps,deployments", "-A", "-o", "json");
+    const texts = [JSON.stringify(await project.state()), JSON.stringify(await project.outputs()), objects];
+    for (const text of texts) expect(allValues.filter((value) => text.includes(value))).toEqual([]);
+    expect(texts[0]).not.toContain(project.environment.VAULT_TOKEN);
+  });
+
+  it("leaves no role and no policy behind", async () => {
+    const before = await vault.must("LIST", `auth/${authMount}/role`);
+    expect(before.data.keys).toEqual(["usdf-engine-embargo-keys", "usdf-engine-embargo-ours"]);
+    await project.mustRun("destroy", "--yes", "--skip-preview");
+    expect((await vault.request("LIST", `auth/${authMount}/role`)).status).toBe(404);
+    const { data } = await vault.must("GET", "sys/policies/acl?list=true");
+    expect(data.keys.filter((name: string) => name.startsWith("usdf-"))).toEqual([]);
+  });
+});
+
+/** What a cluster's administrator does once: Vault asks the API server whose token it is, as a ServiceAccount that may only ask. */
+async function enableKubernetesAuth(vault: TestVault, cluster: ControlPlane): Promise<void> {
+  cluster.kubectl("create", "serviceaccount", "vault-reviewer", "-n", "kube-system");
+  const account = "--serviceaccount=kube-system:vault-reviewer";
+  cluster.kubectl("create", "clusterrolebinding", "vault-reviewer", "--clusterrole=system:auth-delegator", account);
+  const server = cluster.kubectl("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}");
+  await vault.must("POST", `sys/auth/${authMount}`, { type: "kubernetes" });
+  await vault.must("POST", `auth/${authMount}/config`, {
+    kubernetes_host: server,
+    kubernetes_ca_cert: await certificateOf(new URL(server)),
+    token_reviewer_jwt: cluster.kubectl("create", "token", "vault-reviewer", "-n", "kube-system").trim(),
+    disable_local_ca_jwt: true,
+  });
+}
+
+/** The certificate of this test's API server, which signed it itself: so it is its own authority. */
+async function certificateOf({ hostname, port }: URL): Promise<string> {
+  const socket = connect({ host: hostname, port: Number(port), rejectUnauthorized: false });
+  await once(socket, "secureConnect");
+  const { raw } = socket.getPeerCertificate();
+  socket.destroy();
+  return `-----BEGIN CERTIFICATE-----\n${raw.toString("base64")}\n-----END CERTIFICATE-----\n`;
+}

@@ -1,0 +1,160 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parse, stringify } from "yaml";
+
+/** The checkout. */
+export const root = resolve(__dirname, "../..");
+/** Pulumi's CLI and plugins, a Kubernetes and a Vault, where a checkout lies beside them. */
+export const tools = resolve(root, "../shared/tools");
+
+/** Folder of the Pulumi CLI, its language host and its providers. Takes 6 s the first time. */
+export function unpackTools(): string {
+  if (!existsSync(tools)) throw new Error(`no Pulumi engine: ${tools} is not there`);
+  return execFileSync(join(tools, "unpack"), { encoding: "utf8" }).trim().split("\n").at(-1)!;
+}
+
+/** How a run of the CLI ended, and what it wrote to both streams. */
+export interface Ended {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** Arguments of {@link PulumiProject}. */
+export interface PulumiProjectOptions {
+  /** Folder for project, state and plugins' settings; the caller deletes it. */
+  readonly dir: string;
+  /** Name of the stack; its file `Pulumi.<stack>.yaml` is the test's own. */
+  readonly stack: string;
+  /** Beside the environment of this process: KUBECONFIG, credentials, … */
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Called every half second while the CLI runs, e.g. to say what a kubelet would say. */
+  readonly meanwhile?: () => void | Promise<void>;
+  /** Files and folders of the checkout that this project has in another form; the test puts them there. */
+  readonly own?: readonly string[];
+}
+
+/** Longest run of the CLI. */
+const limitMs = 300_000;
+
+/** The ordinary program with a stack of the test's own, for the real Pulumi CLI: file backend, no passphrase. */
+export class PulumiProject {
+  /** Folder with `Pulumi.yaml`. */
+  readonly folder: string;
+  readonly environment: NodeJS.ProcessEnv;
+
+  constructor(private readonly options: PulumiProjectOptions) {
+    const { dir, own = [] } = options;
+    this.folder = join(dir, "project");
+    mkdirSync(this.folder, { recursive: true });
+    const parts = ["index.ts", "components", "local", "workloads", "node_modules", "package.json", "Pulumi.yaml"];
+    for (const part of parts) {
+      const link = join(this.folder, part);
+      if (!own.includes(part) && !existsSync(link)) symlinkSync(join(root, part), link);
+    }
+    this.environment = {
+      ...process.env,
+      PATH: [unpackTools(), process.env.PATH].join(delimiter),
+      PULUMI_HOME: join(dir, "home"),
+      PULUMI_BACKEND_URL: `file://${dir}`,
+      PULUMI_CONFIG_PASSPHRASE: "",
+      PULUMI_SKIP_UPDATE_CHECK: "1",
+      NODE_NO_WARNINGS: "1",
+      ...options.environment,
+    };
+  }
+
+  /** File of the stack's configuration. */
+  get settingsFile(): string {
+    return join(this.folder, `Pulumi.${this.options.stack}.yaml`);
+  }
+
+  /** Makes the stack; once, before anything else. */
+  async init(): Promise<void> {
+    await this.mustRun("stack", "init");
+  }
+
+  /**
+   * Replaces the stack's configuration, by full key (`usdf:embargo`).
+   * @param config - In place of all that was there; a value that `pulumi config set --secret` made must be set again.
+   */
+  configure(config: Readonly<Record<string, unknown>>): void {
+    const kept = existsSync(this.settingsFile) ? (parse(readFileSync(this.settingsFile, "utf8")) as object | null) : {};
+    writeFileSync(this.settingsFile, stringify({ ...kept, config }));
+  }
+
+  /** Starts the CLI; `ended` resolves when it has ended, with whatever code. */
+  begin(...args: string[]): { readonly cli: ChildProcess; readonly ended: Promise<Ended> } {
+    const all = [...args, "--stack", this.options.stack, "--non-interactive", "--cwd", this.folder];
+    const cli = spawn("pulumi", all, { env: this.environment, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    for (const stream of [cli.stdout, cli.stderr]) stream.on("data", (chunk) => (output += String(chunk)));
+    return { cli, ended: this.wait(cli, () => output) };
+  }
+
+  /** Runs the CLI to its end. */
+  run(...args: string[]): Promise<Ended> {
+    return this.begin(...args).ended;
+  }
+
+  /**
+   * Runs the CLI; returns what it wrote.
+   * @throws Error with the whole output when it fails.
+   */
+  async mustRun(...args: string[]): Promise<string> {
+    const { code, output } = await this.run(...args);
+    if (code !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${code}:\n${output}`);
+    return output;
+  }
+
+  /** `pulumi up` without the preview before it. */
+  up(...args: string[]): Promise<string> {
+    return this.mustRun("up", "--yes", "--skip-preview", ...args);
+  }
+
+  /** Outputs of the stack, secrets hidden. */
+  async outputs<T = Record<string, unknown>>(): Promise<T> {
+    return JSON.parse(await this.mustRun("stack", "output", "--json")) as T;
+  }
+
+  /** The stack's state, as `pulumi stack export` prints it. */
+  async state(): Promise<{ deployment: { resources?: StateResource[]; pending_operations?: unknown[] } }> {
+    return JSON.parse(await this.mustRun("stack", "export"));
+  }
+
+  private async wait(cli: ChildProcess, output: () => string): Promise<Ended> {
+    let ended: { code: number } | undefined;
+    let failure: Error | undefined;
+    cli.once("close", (code) => (ended = { code: code ?? 1 }));
+    cli.once("error", (error) => (failure = error));
+    const started = Date.now();
+    let meanwhileAt = started;
+    while (ended === undefined && failure === undefined) {
+      if (Date.now() - started > limitMs) {
+        cli.kill("SIGKILL");
+        throw new Error(`${cli.spawnargs.join(" ")} did not end in ${limitMs / 1000} s:\n${output()}`);
+      }
+      if (Date.now() >= meanwhileAt) {
+        await this.options.meanwhile?.();
+        meanwhileAt = Date.now() + 500;
+      }
+      await sleep(20);
+    }
+    if (failure) throw failure;
+    return { code: ended!.code, output: output() };
+  }
+}
+
+/** A resource in a stack's state; what tests look at. */
+export interface StateResource {
+  readonly urn: string;
+  readonly type: string;
+  readonly id?: string;
+  readonly custom?: boolean;
+  readonly parent?: string;
+  readonly inputs?: Record<string, unknown>;
+  readonly outputs?: Record<string, unknown>;
+  readonly retainOnDelete?: boolean;
+  readonly protect?: boolean;
+}
