@@ -21,6 +21,9 @@ export const missing: string | undefined = !existsSync(tool("cluster"))
 /** Folder of the Pulumi CLI, its language host and its providers. */
 export const unpackTools = () => execFileSync(tool("unpack"), { encoding: "utf8" }).trim().split("\n").at(-1)!;
 
+/** Custom resources that components declare. */
+const customKinds = ["externalsecrets", "secretstores", "vaultsecrets", "podmonitors", "prometheusrules"];
+
 /** A Kubernetes of this test alone, with the CRDs that the program's objects need. */
 export abstract class Cluster {
   readonly kubeconfig: string;
@@ -38,9 +41,7 @@ export abstract class Cluster {
       .split("\n")
       .at(-1)!;
     try {
-      for (const kind of ["externalsecrets", "podmonitors", "prometheusrules"]) {
-        this.kubectl("apply", "--server-side", "-f", crdFile(kind));
-      }
+      this.kubectl("apply", "--server-side", ...customKinds.flatMap((kind) => ["-f", crdFile(kind)]));
     } catch (error) {
       this.down();
       throw error;

@@ -1,19 +1,16 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { delimiter, join, resolve } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse, stringify } from "yaml";
+import { tool, unpackTools } from "./cluster";
+
+export { unpackTools };
 
 /** The checkout. */
 export const root = resolve(__dirname, "../..");
-/** Pulumi's CLI and plugins, a Kubernetes and a Vault, where a checkout lies beside them. */
-export const tools = resolve(root, "../shared/tools");
-
-/** Folder of the Pulumi CLI, its language host and its providers. Takes 6 s the first time. */
-export function unpackTools(): string {
-  if (!existsSync(tools)) throw new Error(`no Pulumi engine: ${tools} is not there`);
-  return execFileSync(join(tools, "unpack"), { encoding: "utf8" }).trim().split("\n").at(-1)!;
-}
+/** Folder of Pulumi's CLI and plugins, of Kubernetes and of Vault. */
+export const tools = dirname(tool("cluster"));
 
 /** How a run of the CLI ended, and what it wrote to both streams. */
 export interface Ended {
