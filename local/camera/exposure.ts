@@ -13,6 +13,8 @@ export interface Exposure {
   readonly exposureId: number;
   /** Name of the group that presence is asked for. */
   readonly groupId: string;
+  /** Letter of the system that took it, see {@link Instrument.controllers}. */
+  readonly controller: string;
   readonly begin: Date;
   readonly physicalFilter: { readonly name: string; readonly band: string };
 }
@@ -49,6 +51,7 @@ export function exposureOf(instrument: Instrument, dayObs: string, seqNum: numbe
     obsId: `${instrument.code}_O_${dayObs}_${String(seqNum).padStart(6, "0")}`,
     exposureId: Number(dayObs) * 100_000 + seqNum,
     groupId: tai(begin),
+    controller: "O",
     begin,
     physicalFilter: usable[seqNum % usable.length] as Exposure["physicalFilter"],
   };
@@ -76,9 +79,13 @@ export function sidecarKey(key: string): string {
   return key.replace(/\.fits$/, ".json");
 }
 
-/** Files of one detector: FITS with the header, and the same header as JSON. */
-export function filesOf(exposure: Exposure, detector: Detector): { fits: Buffer; sidecar: Buffer } {
-  const cards = headerCards(exposure, detector);
+/** Files of one detector: FITS with the header, and the same header as JSON. `more` cards follow those of the exposure. */
+export function filesOf(
+  exposure: Exposure,
+  detector: Detector,
+  more: readonly Card[] = [],
+): { fits: Buffer; sidecar: Buffer } {
+  const cards = [...headerCards(exposure, detector), ...more];
   const header: Record<string, CardValue> = Object.fromEntries(cards.map(([keyword, value]) => [keyword, value]));
   return {
     fits: makeFits(cards, {
@@ -93,7 +100,7 @@ export function filesOf(exposure: Exposure, detector: Detector): { fits: Buffer;
 
 /** Cards of the primary header, as the camera control systems write them; times are TAI. */
 export function headerCards(exposure: Exposure, detector: Detector): Card[] {
-  const { instrument, dayObs, seqNum, obsId, groupId, begin, physicalFilter } = exposure;
+  const { instrument, dayObs, seqNum, obsId, groupId, controller, begin, physicalFilter } = exposure;
   const end = new Date(begin.getTime() + exposureSeconds * 1000);
   const ra = (seqNum * 3.5) % 360;
   const dec = -30 + ((seqNum * 7) % 50) - 25;
@@ -114,7 +121,7 @@ export function headerCards(exposure: Exposure, detector: Detector): Card[] {
     ["TELESCOP", instrument.telescope, "telescope"],
     ["OBSID", obsId, "name of this exposure"],
     ["CAMCODE", instrument.code, "code of the instrument"],
-    ["CONTRLLR", "O", "system that took the exposure"],
+    ["CONTRLLR", controller, "system that took the exposure"],
     ["DAYOBS", dayObs, "day of observation"],
     ["SEQNUM", seqNum, "number within the day"],
     ["GROUPID", groupId, "group of exposures"],

@@ -308,6 +308,7 @@ function spied(child: Butler, methods: Partial<Butler>): Butler {
     hello: () => child.hello(),
     ping: () => child.ping(),
     ingest: (kind, files) => child.ingest(kind, files),
+    rehearse: (file) => child.rehearse(file),
     defineVisits: (exposures) => child.defineVisits(exposures),
     known: (uris) => child.known(uris),
     ...methods,

@@ -21,6 +21,7 @@ class Ingester(Protocol):
     """What a mode must be able to do."""
 
     def ingest(self, files: list[dict[str, Any]], kind: Any) -> list[FileResult]: ...
+    def rehearse(self, file: dict[str, Any]) -> FileResult: ...
     def define_visits(self, exposures: list[dict[str, Any]]) -> list[dict[str, Any]]: ...
 
 
@@ -51,6 +52,9 @@ class Child:
         if operation == "ingest":
             results = self._open().ingest(request["files"], request["kind"])
             return {"results": [result.to_json() for result in results]}
+        if operation == "rehearse":
+            self._open()
+            return {"results": [self._rehearse(request["file"]).to_json()]}
         if operation == "defineVisits":
             return {"results": self._open().define_visits(request["exposures"])}
         if operation == "known":
@@ -58,7 +62,7 @@ class Child:
 
             self._open()
             return {"known": KnownUris(self._butler).ask(request["uris"])}
-        raise BadRequest(f'op is "{operation}", not one of hello, ping, ingest, defineVisits, known')
+        raise BadRequest(f'op is "{operation}", not one of hello, ping, ingest, rehearse, defineVisits, known')
 
     def _open(self) -> Ingester:
         if self._ingester is None:
@@ -66,24 +70,41 @@ class Child:
 
             self._butler, created = open_repository(self._repo, create=self._create, registry_url=self._registry_url)
             self._created = self._created or created
-            if self._mode == "obs":
-                from .obs import ObsButler
-
-                self._ingester = ObsButler(self._butler, lfa="rubinobs-lfa-" in self._bucket)
-            else:
-                from .plain import PlainButler
-
-                self._ingester = PlainButler(self._butler)
+            self._ingester = self._ingester_of(self._butler)
         return self._ingester
+
+    def _ingester_of(self, butler: Any) -> Ingester:
+        if self._mode == "obs":
+            from .obs import ObsButler
+
+            return ObsButler(butler, lfa="rubinobs-lfa-" in self._bucket)
+        from .plain import PlainButler
+
+        return PlainButler(butler)
+
+    def _rehearse(self, file: dict[str, Any]) -> FileResult:
+        """A rehearsal has a Butler of its own: none of its caches may outlive the rollback."""
+        from .rehearsal import checked
+        from .repository import open_repository
+
+        butler, _ = open_repository(self._repo, create=False, registry_url="")
+        try:
+            return checked(butler, file, self._ingester_of(butler).rehearse)
+        finally:
+            _close(butler)
 
     def forget(self) -> None:
         """Drops connections: the next request opens the repository again."""
         if self._butler is not None:
-            try:
-                self._butler.close()
-            except Exception as error:  # it was lost anyway
-                log.debug("Close failed: %s", reason(error))
+            _close(self._butler)
         self._butler = self._ingester = None
+
+
+def _close(butler: Any) -> None:
+    try:
+        butler.close()
+    except Exception as error:  # nothing is asked of it any more
+        log.debug("Close failed: %s", reason(error))
 
 
 def _versions() -> dict[str, str]:

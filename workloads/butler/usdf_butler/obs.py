@@ -6,7 +6,10 @@ This is the one part that the tests of this repository cannot run, since the sta
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +20,7 @@ from lsst.resources import ResourcePath
 
 from .known import KnownUris, place
 from .protocol import ExposureKey, FileResult, is_infrastructure, reason
+from .rehearsal import taken_back
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +52,24 @@ class ObsButler:
                 error = attempt.errors.get(place(file["uri"]), RuntimeError("the task gave no reason"))
                 attempt.fail(file["uri"], "INGEST", error)
         return [attempt.results[file["path"]] for file in files]
+
+    def rehearse(self, file: dict[str, Any]) -> FileResult:
+        """See plain mode. The task reads the header beside the file, so both are given to it as copies of this process."""
+        with tempfile.TemporaryDirectory() as folder:
+            remote = ResourcePath(file["uri"], forceDirectory=False)
+            local = os.path.join(folder, remote.basename())
+            with open(local, "wb") as copy:
+                copy.write(remote.read())
+            with open(os.path.splitext(local)[0] + ".json", "w") as sidecar:
+                json.dump(file["metadata"], sidecar)
+            attempt = _Attempt([{"path": file["path"], "uri": local}])
+            with taken_back(self._butler) as outcome:
+                self._run(attempt, [local], "raw")
+            if outcome.error is not None:
+                raise outcome.error
+            if file["path"] not in attempt.results:
+                attempt.fail(local, "INGEST", attempt.errors.get(place(local), RuntimeError("the task gave no reason")))
+            return attempt.results[file["path"]]
 
     def _run(self, attempt: _Attempt, uris: Sequence[str], kind: str) -> None:
         """One call of the task. Its RuntimeError says only that some file failed; the callbacks have told which."""

@@ -23,6 +23,7 @@ from .facts import Facts, Kind, read
 from .instruments import Instrument
 from .known import place
 from .protocol import BadRequest, ExposureKey, FileFault, FileResult, is_infrastructure, reason
+from .rehearsal import taken_back
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,21 @@ class PlainButler:
         for result in self._ingest_items(items):
             results[result.path] = result
         return [results[file["path"]] for file in files]
+
+    def rehearse(self, file: dict[str, Any]) -> FileResult:
+        """Ingests one raw file in a transaction that is rolled back: what would have become of it, while nothing stays.
+
+        Use a Butler that is thrown away after: what it remembers of the transaction is not true any more.
+        """
+        try:
+            item = self._item(file, read(file["path"], file.get("metadata"), "raw"), "raw")
+        except FileFault as fault:
+            return fault.result(file["path"])
+        with taken_back(self._butler) as outcome:
+            [outcome.result] = self._ingest_together([item])
+        if outcome.error is None:
+            return outcome.result
+        return self._failure(item, outcome.error)
 
     def _item(self, file: dict[str, Any], facts: Facts, kind: Kind) -> _Item:
         data_id = DataCoordinate.standardize(

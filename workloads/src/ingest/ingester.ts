@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { butlerHeader, forgetCanary, hasCanaryName, isCanary } from "../lib/canary";
 import { FacilityError, messageOf } from "../lib/errors";
 import type { Logger } from "../lib/log";
 import { type ObjectPath, parseObjectPath } from "../lib/objectPath";
@@ -39,6 +40,7 @@ interface Work {
   readonly object: ObjectPath;
   readonly kind: FileKind;
   readonly metadata: ObjectMetadata;
+  readonly isCanary: boolean;
 }
 
 /** Takes objects from the queue to the Butler, a batch a turn. */
@@ -81,9 +83,10 @@ export class Ingester {
     const objects = await this.parse(paths);
     const { work, lost } = await this.readHeaders(objects, mode);
     for (const kind of ["raw", "lfa", "guider"] as const) {
-      const batch = work.filter((item) => item.kind === kind);
+      const batch = work.filter((item) => item.kind === kind && !item.isCanary);
       if (batch.length > 0) await this.settle(batch, await this.ingest(kind, batch));
     }
+    for (const item of work) if (item.isCanary) await this.rehearse(item);
     await this.putAside(lost, paths.length);
     end();
     return paths.length;
@@ -120,15 +123,22 @@ export class Ingester {
     for (const object of objects) {
       const metadata = this.read.get(object.path) ?? found.get(object.path);
       if (metadata === undefined) continue;
-      if (metadata instanceof ObjectMissingError || metadata instanceof ObjectRefusedError) {
+      if (metadata instanceof ObjectMissingError && hasCanaryName(object)) {
+        await forgetCanary(redis, object); // its sender gave up and removed it before the notification came
+      } else if (metadata instanceof ObjectMissingError || metadata instanceof ObjectRefusedError) {
         await this.fail(object, { code: metadata.code, reason: metadata.message });
       } else if (metadata instanceof Error) {
         lost.push({ object, error: metadata });
       } else if (metadata.fault && mode === "plain") {
         await this.fail(object, { code: metadata.fault.code, reason: metadata.fault.message, field: "md_fail_exc" });
       } else {
+        const verdict = isCanary(object, metadata.header);
+        if (typeof verdict === "string") {
+          await this.fail(object, { code: "CANARY", reason: verdict, maxFailures: 1 });
+          continue;
+        }
         this.read.set(object.path, metadata);
-        work.push({ object, kind: kindOf(object), metadata });
+        work.push({ object, kind: kindOf(object), metadata, isCanary: verdict });
       }
     }
     end();
@@ -138,12 +148,7 @@ export class Ingester {
 
   private async ingest(kind: FileKind, batch: readonly Work[]): Promise<FileResult[]> {
     const end = metrics.batchSeconds.startTimer({ stage: "butler" });
-    const files = batch.map(({ object: { path }, metadata: { info, header } }) => ({
-      path,
-      uri: objectUri(path),
-      size: info.size,
-      metadata: header,
-    }));
+    const files = batch.map(butlerFile);
     try {
       const results = await this.parts.butler.ingest(kind, files);
       this.butlerFailures = 0;
@@ -180,6 +185,27 @@ export class Ingester {
       }
     }
     return results;
+  }
+
+  /**
+   * A canary: all that ingest does with a file, and back. It is counted under its own day, nothing follows from it, and a
+   * Butler that is lost over it is no reason for the others of the batch to wait.
+   */
+  private async rehearse({ object, metadata }: Work): Promise<void> {
+    const { queue, butler, log, onStep } = this.parts;
+    const { path, instrument, dayObs } = object;
+    const file = butlerFile({ object, metadata: { ...metadata, header: butlerHeader(metadata.header!) } });
+    const result = await butler.rehearse(file).catch((error: unknown): FileResult => {
+      return { path, status: "failed", code: codeOf(error), retryable: true, message: messageOf(error) };
+    });
+    onStep?.();
+    if (result.status === "failed") {
+      const { code = "INGEST", message: reason = code, retryable } = result;
+      return this.fail(object, { code, reason, ...(retryable === false ? { maxFailures: 1 } : {}) });
+    }
+    await queue.complete([{ path, instrument, dayObs }], false);
+    this.read.delete(path);
+    log.info({ path }, `Rehearsed ${path}`);
   }
 
   private async settle(batch: readonly Work[], results: readonly FileResult[]): Promise<void> {
@@ -294,6 +320,10 @@ export class Ingester {
       log.warn({ ...fields, dueMs: outcome.dueMs }, `Marking for retry ${path}`);
     }
   }
+}
+
+function butlerFile({ object: { path }, metadata: { info, header } }: Pick<Work, "object" | "metadata">): ButlerFile {
+  return { path, uri: objectUri(path), size: info.size, metadata: header };
 }
 
 function completed({ object, kind }: Work, { exposure }: FileResult): Completed {

@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import pRetry from "p-retry";
+import { hasCanaryName } from "../lib/canary";
 import { messageOf } from "../lib/errors";
 import type { Logger } from "../lib/log";
 import { isLfa, type ObjectPath, parseObjectPath } from "../lib/objectPath";
@@ -123,6 +124,7 @@ async function readable(
     try {
       const object = parseObjectPath(path);
       if (settings.sinceDayObs !== undefined && object.dayObs < settings.sinceDayObs) continue;
+      if (hasCanaryName(object)) continue; // the Butler never has it, and `usdf verify` removes it
       report.compared++;
       if (info.lastModifiedMs > youngest) report.young++;
       else found.push({ object, info });

@@ -61,6 +61,8 @@ export interface Butler {
   ping(): Promise<void>;
   /** Results in the order of `files`. */
   ingest(kind: FileKind, files: readonly ButlerFile[]): Promise<FileResult[]>;
+  /** What {@link ingest} would answer for this raw file; the Butler is as it was before. */
+  rehearse(file: ButlerFile): Promise<FileResult>;
   defineVisits(exposures: readonly { instrument: string; id: number }[]): Promise<VisitResult[]>;
   /** Whether the Butler has each of these URIs. */
   known(uris: readonly string[]): Promise<boolean[]>;

@@ -71,12 +71,10 @@ export class ButlerChild implements Butler {
     await this.ask("ping", {}, 0);
   }
   async ingest(kind: FileKind, files: readonly ButlerFile[]): Promise<FileResult[]> {
-    const { results } = await this.ask("ingest", { kind, files }, 0);
-    const list = results as FileResult[];
-    if (!Array.isArray(list) || list.length !== files.length || list.some((item, i) => item.path !== files[i]!.path)) {
-      throw new ButlerUnavailableError("its answer has not one result for each file");
-    }
-    return list;
+    return resultsOf(files, await this.ask("ingest", { kind, files }, 0));
+  }
+  async rehearse(file: ButlerFile): Promise<FileResult> {
+    return resultsOf([file], await this.ask("rehearse", { file }, 0))[0]!;
   }
   async defineVisits(exposures: readonly { instrument: string; id: number }[]): Promise<VisitResult[]> {
     return (await this.ask("defineVisits", { exposures }, 1)).results as VisitResult[];
@@ -202,6 +200,14 @@ export class ButlerChild implements Butler {
     }
     this.next();
   }
+}
+
+function resultsOf(files: readonly ButlerFile[], { results }: Record<string, unknown>): FileResult[] {
+  const list = results as FileResult[];
+  if (!Array.isArray(list) || list.length !== files.length || list.some((item, i) => item.path !== files[i]!.path)) {
+    throw new ButlerUnavailableError("its answer has not one result for each file");
+  }
+  return list;
 }
 
 /** Folder of the Python package: beside `dist/` where this file is bundled, beside `src/` where it runs as it is. */

@@ -1,5 +1,6 @@
 """See the package."""
 
+import json
 from itertools import groupby
 from types import SimpleNamespace
 
@@ -15,8 +16,13 @@ class DefineVisitsConfig:
     groupExposures = "by-group-metadata"
 
 
+def _sidecar(uri):
+    """What lies beside a local file, as the real task would read it; the test's s3:// paths have none."""
+    return json.loads(uri.updatedExtension(".json").read()) if uri.isLocal else {}
+
+
 def _obs_id(uri):
-    return uri.path.split("/")[3]
+    return _sidecar(uri).get("OBSID") or uri.path.split("/")[3]
 
 
 def _store(butler, uris, kind):
@@ -27,6 +33,7 @@ def _store(butler, uris, kind):
         obs_id = _obs_id(uri)
         metadata = {"INSTRUME": "LSSTCam", "OBSID": obs_id, "DAYOBS": "20260603", "SEQNUM": int(obs_id[-6:]), "RA": 1.0, "DEC": 1.0}
         metadata |= {"RAFTBAY": raft, "CCDSLOT": sensor, "DATE-BEG": "2026-06-04T01:00:37.000", "EXPTIME": 30}
+        metadata |= _sidecar(uri)
         files.append({"path": str(uri), "uri": str(uri), "size": 1, "metadata": metadata})
     results = PlainButler(butler).ingest(files, kind)
     for uri, result in zip(uris, results, strict=True):
