@@ -67,6 +67,11 @@ export default tseslint.config(
     files: ["index.ts"],
     rules: forbid(upward, door, { group: ["**/workloads/**"], message: "The program knows components only." }),
   },
+  {
+    // Rules see resources, not the program: the same for every stack, and quick to load.
+    files: ["policy/**/*.ts"],
+    rules: forbid(upward, { group: ["**/components/**", "**/workloads/**"], message: "Policies know no component." }),
+  },
   { files: ["local/**/*.ts"], rules: forbid(door, { group: ["**/test/**"], message: "Imports go downward only." }) },
   { files: ["**/*.cjs"], rules: { "@typescript-eslint/no-require-imports": "off", "no-undef": "off" } },
   { files: ["local/**", "test/**", "workloads/build.mjs"], rules: { "no-console": "off" } },

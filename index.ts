@@ -24,6 +24,8 @@ export = async function program() {
   for (const [name, endpoint] of Object.entries(ceph.endpoints)) {
     const gateway = new CephGateway(name, {
       endpoint,
+      managesPolicies: ceph.bucketPolicies === "managed",
+      protectTopics: platform.protectData,
       receiverOf: ({ to, pushEndpoint, opaqueDataFrom }) =>
         to
           ? ingest[to.environment]!.receiver()

@@ -28,6 +28,8 @@ export interface RecordedResource {
   readonly secrets: readonly (readonly string[])[];
   /** Logical name of the explicit provider. */
   readonly provider: string | undefined;
+  /** Whether the engine refuses to delete or replace it. */
+  readonly protect: boolean;
   /** URNs that it waits for. */
   readonly dependsOn: readonly string[];
 }
@@ -137,6 +139,7 @@ interface RegisterRequest {
   getParent(): string;
   getCustom(): boolean;
   getProvider(): string;
+  getProtect(): boolean;
   getObject(): { toJavaScript(): Record<string, unknown> };
   getDependenciesList(): string[];
 }
@@ -163,6 +166,7 @@ function recordInto(resources: RecordedResource[], monitor: MockMonitor): void {
         inputs: withoutProviderCode(inputs),
         secrets,
         provider: providerName(request.getProvider()),
+        protect: request.getProtect(),
         dependsOn: request.getDependenciesList(),
       });
     }

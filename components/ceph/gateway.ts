@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { CephEndpoint } from "../config";
+import { runsInEngine } from "../platform";
 import { BucketPolicy } from "./bucketPolicy";
 import { BucketNotification, NotificationTopic } from "./notifications";
 import { rgwProvider } from "./provider";
@@ -16,6 +17,10 @@ export interface Receiver {
 /** Arguments of {@link CephGateway}. */
 export interface CephGatewayArgs {
   readonly endpoint: CephEndpoint;
+  /** Whether buckets get the policies that the endpoint declares. If not, the engine's log says how many are left out. */
+  readonly managesPolicies: boolean;
+  /** Whether the engine refuses to delete or replace a topic, which holds what is not delivered yet. */
+  readonly protectTopics: boolean;
   /** Receiver of a topic that is `to` an environment, or has a literal endpoint. */
   readonly receiverOf: (topic: CephEndpoint["topics"][string]) => Receiver;
 }
@@ -27,7 +32,7 @@ export class CephGateway extends pulumi.ComponentResource {
 
   constructor(name: string, args: CephGatewayArgs, opts?: pulumi.ComponentResourceOptions) {
     super("usdf:ceph:CephGateway", name, {}, opts);
-    const { endpoint, receiverOf } = args;
+    const { endpoint, managesPolicies, protectTopics, receiverOf } = args;
     const child = { parent: this };
     const topics: Record<string, NotificationTopic> = {};
     for (const [topicName, topic] of Object.entries(endpoint.topics)) {
@@ -37,10 +42,11 @@ export class CephGateway extends pulumi.ComponentResource {
       topics[topicName] = new NotificationTopic(
         `${name}-${topicName}`,
         { rgw, name: topicName, ...settings, pushEndpoint, opaqueData },
-        { ...child, dependsOn: waitFor },
+        { ...child, dependsOn: waitFor, protect: protectTopics },
       );
     }
     const providers = new Map<string, ReturnType<typeof rgwProvider>>();
+    const leftOut: string[] = [];
     for (const [bucket, { profile, policy, notifications }] of Object.entries(endpoint.buckets)) {
       const rgw = connection(endpoint, profile);
       for (const [id, { topic, topicArn, ...filter }] of Object.entries(notifications)) {
@@ -52,11 +58,19 @@ export class CephGateway extends pulumi.ComponentResource {
         );
       }
       if (policy === undefined) continue;
+      if (!managesPolicies) {
+        leftOut.push(bucket);
+        continue;
+      }
       const owner = String(rgw.profile ?? "");
       const provider =
         providers.get(owner) ?? rgwProvider(owner === "" ? name : `${name}-${owner}`, rgw, { parent: this });
       providers.set(owner, provider);
       new BucketPolicy(`${name}-${bucket}`, { rgw, bucket, grants: policy }, { ...child, providers: [provider] });
+    }
+    if (leftOut.length > 0 && runsInEngine()) {
+      const about = `left out: the policies of buckets ${leftOut.join(", ")} (usdf:ceph.bucketPolicies is unmanaged).`;
+      void pulumi.log.info(about, this);
     }
     this.topicArns = Object.fromEntries(Object.entries(topics).map(([topicName, { arn }]) => [topicName, arn]));
     this.registerOutputs({ topicArns: this.topicArns });

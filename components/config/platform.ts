@@ -73,6 +73,13 @@ export const platformSchema = z
       })
       .prefault({})
       .describe("Metrics and alerts."),
+    protectData: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Let the engine refuse to delete or replace what holds data: namespaces, volumes, Redis, topics. What shall go is " +
+          "freed first: `pulumi state unprotect <URN>`. The policy data-protected wants it in production.",
+      ),
   })
   .describe("What every system of the stack stands on.");
 

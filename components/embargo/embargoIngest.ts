@@ -51,12 +51,17 @@ export class EmbargoIngest extends pulumi.ComponentResource {
           },
         },
       },
-      { ...child, retainOnDelete: true }, // the volumes in it outlive the declaration
+      { ...child, protect: platform.protectData, retainOnDelete: true }, // the volumes in it outlive the declaration
     );
     const environment = environmentOf(name, embargo, platform, namespace.metadata.name);
     const table = secretTable(environment);
     const used = secretsInUse(environment);
-    const reader = vaultReader(environment, embargo, used.map((secret) => table[secret].path), child);
+    const reader = vaultReader(
+      environment,
+      embargo,
+      used.map((secret) => table[secret].path),
+      child,
+    );
     for (const secret of used) {
       const place = { namespace: environment.namespace, name: secret, secrets: platform.secrets, reader };
       new SecretReference(`${name}-${secret}`, { ...place, ...table[secret] }, child);

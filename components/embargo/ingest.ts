@@ -125,7 +125,7 @@ export function butlerStorage(
 }
 
 function declareClaim(
-  { name, namespace }: Environment,
+  { name, namespace, platform }: Environment,
   claim: string,
   volume: Environment["settings"]["ingest"]["volumes"][string],
   parent: pulumi.Resource,
@@ -140,7 +140,7 @@ function declareClaim(
         resources: { requests: { storage: volume.size } },
       },
     },
-    { parent, retainOnDelete: true }, // data outlives the declaration
+    { parent, protect: platform.protectData, retainOnDelete: true }, // data outlives the declaration
   );
 }
 

@@ -62,6 +62,7 @@ export class Redis extends pulumi.ComponentResource {
           kind: "StatefulSet",
           replicas: 1,
           serviceName: "redis",
+          protect: environment.platform.protectData,
           claims: [{ name: "data", storageClass: redis.storageClass, size: redis.size }],
         },
         container: {

@@ -14,7 +14,14 @@ export type Run =
       /** RollingUpdate starts the new pod first; Recreate where two at a time would hurt. @defaultValue RollingUpdate */
       readonly strategy?: "RollingUpdate" | "Recreate";
     }
-  | { readonly kind: "StatefulSet"; readonly replicas: number; readonly serviceName: string; readonly claims: Claim[] }
+  | {
+      readonly kind: "StatefulSet";
+      readonly replicas: number;
+      readonly serviceName: string;
+      readonly claims: Claim[];
+      /** Whether the engine refuses to delete or replace it. */
+      readonly protect: boolean;
+    }
   | { readonly kind: "Job"; readonly backoffLimit?: number; readonly limitSeconds: number }
   | {
       readonly kind: "CronJob";
@@ -162,7 +169,7 @@ export class Workload extends pulumi.ComponentResource {
         }));
         const { serviceName, replicas } = run;
         const spec = { serviceName, replicas, selector, template: podTemplate(pod), volumeClaimTemplates };
-        new k8s.apps.v1.StatefulSet(name, { metadata, spec }, opts);
+        new k8s.apps.v1.StatefulSet(name, { metadata, spec }, { ...opts, protect: run.protect });
         break;
       }
       case "Job": {

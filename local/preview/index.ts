@@ -32,7 +32,8 @@ export async function preview(names: readonly string[], ref?: string): Promise<P
   for (const stack of others) counted.push(await record(stack));
 
   const findings = inFull.flatMap((declaration) => checkDeclaration(declaration));
-  const errors = findings.filter(({ level }) => level === "error").length;
+  const number = (level: string) => findings.filter((one) => one.level === level).length;
+  const errors = number("error");
   const changes = ref === undefined ? undefined : await changesSince(ref, inFull);
 
   const colors = picocolors.createColors(picocolors.isColorSupported);
@@ -51,7 +52,7 @@ export async function preview(names: readonly string[], ref?: string): Promise<P
         ? `${stack}: no object differs from ${ref}`
         : `${stack}: ${count(objects.length, "object")} differ${objects.length === 1 ? "s" : ""} from ${ref}\n${showChanges(objects, colors)}`,
     ),
-    `${count(errors, "error")}, ${count(findings.length - errors, "warning")}`,
+    `${count(errors, "error")}, ${count(number("warning"), "warning")}`,
   ];
   return {
     text: parts.join("\n\n"),

@@ -96,11 +96,13 @@ export function showOthers(declarations: readonly Declaration[], colors: Colors)
     .join("\n");
 }
 
-/** Findings with their object, errors first. */
+/** Findings with their object, errors first, notes last. */
 export function showFindings(findings: readonly Finding[], colors: Colors): string {
   return findings
     .map(({ level, stack, environment, object, message }) => {
-      const mark = level === "error" ? colors.red("error  ") : colors.yellow("warning");
+      const mark = { error: colors.red("error  "), warning: colors.yellow("warning"), note: colors.dim("note   ") }[
+        level
+      ];
       return `${mark} ${stack}/${environment} ${colors.bold(object)}: ${message}`;
     })
     .join("\n");

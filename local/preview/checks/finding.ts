@@ -2,8 +2,8 @@ import type { DeclaredObject } from "../model";
 
 /** Something that a reviewer should know before the stack is applied. */
 export interface Finding {
-  /** An error would break what is declared; a warning asks for a look. */
-  readonly level: "error" | "warning";
+  /** An error would break what is declared; a warning asks for a look; a note says what is let pass, and why. */
+  readonly level: "error" | "warning" | "note";
   readonly stack: string;
   readonly environment: string;
   /** `Deployment summit/embargo-butler-ingest` */

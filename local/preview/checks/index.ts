@@ -1,5 +1,6 @@
 import type { Declaration } from "../model";
 import type { Finding, StackFinding } from "./finding";
+import { checkPolicies } from "./policies";
 import { checkQueues } from "./queues";
 import { checkReferences } from "./references";
 import { checkSchemas } from "./schemas";
@@ -9,7 +10,8 @@ import { checkUniqueness } from "./uniqueness";
 export type { Finding } from "./finding";
 
 /** Everything that can be known to be wrong with what a stack declares, before any cluster sees it. Errors first. */
-export function checkDeclaration({ stack, objects }: Declaration): Finding[] {
+export function checkDeclaration(declaration: Declaration): Finding[] {
+  const { stack, objects } = declaration;
   const checks: ((all: typeof objects) => StackFinding[])[] = [
     checkSchemas,
     checkReferences,
@@ -17,7 +19,10 @@ export function checkDeclaration({ stack, objects }: Declaration): Finding[] {
     checkQueues,
     checkUniqueness,
   ];
-  const findings = checks.flatMap((check) => check(objects)).map((one) => ({ stack, ...one }));
-  const rank = ({ level }: Finding) => (level === "error" ? 0 : 1);
+  const findings = [...checks.flatMap((check) => check(objects)), ...checkPolicies(declaration)].map((one) => ({
+    stack,
+    ...one,
+  }));
+  const rank = ({ level }: Finding) => ["error", "warning", "note"].indexOf(level);
   return findings.sort((a, b) => rank(a) - rank(b));
 }
