@@ -1,6 +1,7 @@
 /**
  * Bundles each `src/<name>/main.ts` to `dist/<name>.js`, so that a container starts in a tenth of a second and its image
- * holds nothing unused. Does nothing when no source has changed. Run it, or call {@link build}.
+ * holds nothing unused; `dist/sbom.cdx.json` lists what is in them. Does nothing when no source has changed. Run it, or
+ * call {@link build}.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -11,28 +12,36 @@ const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, "src");
 const target = join(here, "dist");
 const stampFile = join(target, ".stamp");
+const sbomFile = join(target, "sbom.cdx.json");
 
 /** @returns {Promise<string[]>} names of the programs that were bundled; empty when all were up to date. */
 export async function build() {
-  const stamp = stampOf([fileURLToPath(import.meta.url), join(here, "../package-lock.json"), ...filesOf(source)]);
+  const makers = ["build.mjs", "sbom.mjs", "../package-lock.json"].map((name) => join(here, name));
+  const stamp = stampOf([...makers, ...filesOf(source)]);
   const programs = readdirSync(source).filter((name) => existsSync(join(source, name, "main.ts")));
   const isCurrent = existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp;
-  if (isCurrent && programs.every((name) => existsSync(join(target, `${name}.js`)))) return [];
+  const products = [...programs.map((name) => join(target, `${name}.js`)), sbomFile];
+  if (isCurrent && products.every((file) => existsSync(file))) return [];
   const { build: bundle } = await import("esbuild");
-  const { outputFiles } = await bundle({
+  const { sbomOf } = await import("./sbom.mjs");
+  const { outputFiles, metafile } = await bundle({
+    absWorkingDir: dirname(here),
     entryPoints: Object.fromEntries(programs.map((name) => [name, join(source, name, "main.ts")])),
     outdir: target,
     bundle: true,
     platform: "node",
     target: "node20",
     format: "cjs",
-    legalComments: "none",
+    legalComments: "none", // the texts of the licences are in the list
+    metafile: true,
     logLevel: "warning",
     write: false,
   });
+  const sbom = await sbomOf(metafile);
   mkdirSync(target, { recursive: true });
   // Written beside and renamed: a pod that starts meanwhile reads the old or the new program, never half of one.
   for (const { path, contents } of outputFiles) replaceFile(path, contents);
+  replaceFile(sbomFile, sbom);
   replaceFile(stampFile, stamp);
   for (const file of readdirSync(target)) {
     if (file.endsWith(".js") && !programs.includes(basename(file, ".js"))) rmSync(join(target, file));
