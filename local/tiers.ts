@@ -40,7 +40,7 @@ const longOnes = "/test/workloads/(survive|fuzz)";
 export const tiers: readonly Tier[] = [
   {
     name: "unit",
-    files: ["/test/(components|config|docs|preview|local|bench)/"],
+    files: ["/test/(components|config|docs|policy|preview|local|bench|workflows)/"],
     not: [engine, withServices],
     workers: 2,
     lane: "services",

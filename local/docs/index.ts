@@ -2,12 +2,14 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { configurationReference } from "./configuration";
 import { environmentReference } from "./environment";
+import { policyReference } from "./policies";
 import { stackJsonSchema } from "../../components/config";
 
 /** Pages that are generated, by their path in the checkout. */
 const pages: Record<string, (root: string) => string> = {
   "docs/reference/environment.md": environmentReference,
   "docs/reference/configuration.md": configurationReference,
+  "docs/reference/policies.md": policyReference,
   "components/config/stack.schema.json": () => `${JSON.stringify(stackJsonSchema(), undefined, 2)}\n`,
 };
 

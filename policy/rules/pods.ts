@@ -15,7 +15,7 @@ export const imageTag: Rule = {
       : textsOf(object.inputs.spec, ["spec"]).flatMap(({ path, value }) => {
           if (!/^image(Name)?$/.test(path.at(-1)!) || value === unknown || /@sha256:[0-9a-f]{64}$/.test(value))
             return [];
-          const tag = /:([\w][\w.-]*)$/.exec(value.slice(value.lastIndexOf("/") + 1))?.[1];
+          const tag = /^[^@:]+:([\w][\w.-]*)$/.exec(value.slice(value.lastIndexOf("/") + 1))?.[1];
           if (tag !== undefined && tag !== "latest") return [];
           const fault = tag === undefined ? "has neither tag nor digest" : "has the tag latest, which moves";
           return [`${pathText(path)} "${value}" ${fault}. Name a version, or a digest.`];
