@@ -13,9 +13,10 @@ import * as render from "./commands/render";
 import * as status from "./commands/status";
 import * as test from "./commands/test";
 import * as up from "./commands/up";
+import * as verify from "./commands/verify";
 
 /** In the order of the help: first what a newcomer types first. */
-const commands = [up, status, logs, down, doctor, preview, render, camera, embargo, test, bench, docs];
+const commands = [up, status, logs, down, verify, doctor, preview, render, camera, embargo, test, bench, docs];
 
 const exitHelp = `
 Exit codes:

@@ -4,6 +4,7 @@ export {
   type Bucket,
   CameraError,
   clientOf,
+  reasonOf,
   type SendOptions,
   type SendProgress,
   type SendResult,

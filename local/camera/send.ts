@@ -240,7 +240,7 @@ function whole(name: string, value: number): void {
 }
 
 /** What an S3 call failed of, and what to do; RGW answers many with a name only. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const { name, code } = error as { name: string; code?: string };
   const reason = code ?? name;
   const message = messageOf(error);

@@ -59,3 +59,32 @@ export async function registryContents(url: string): Promise<{ paths: string[]; 
     };
   });
 }
+
+/** Every row of every table of a registry, as text by table. */
+export async function registryRows(url: string): Promise<Record<string, string[]>> {
+  return withDatabase(url, async (client) => {
+    const { rows: tables } = await client.query<{ name: string }>(
+      "select tablename as name from pg_tables where schemaname = 'public' order by 1",
+    );
+    const all: Record<string, string[]> = {};
+    for (const { name } of tables) {
+      const { rows } = await client.query<{ row: string }>(`select t::text as row from "${name}" t order by 1`);
+      all[name] = rows.map(({ row }) => row);
+    }
+    return all;
+  });
+}
+
+/** Runs `work` while the registry refuses every new dataset with this message. */
+export async function whileRefused<T>(url: string, message: string, work: () => Promise<T>): Promise<T> {
+  return withDatabase(url, async (client) => {
+    await client.query(`create or replace function refuse() returns trigger language plpgsql as
+      $$ begin raise exception '${message}'; end $$`);
+    await client.query("create trigger refuse before insert on dataset for each row execute function refuse()");
+    try {
+      return await work();
+    } finally {
+      await client.query("drop trigger refuse on dataset");
+    }
+  });
+}

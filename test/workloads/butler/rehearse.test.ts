@@ -10,7 +10,7 @@ import { makeCanary } from "../../../local/verify/canary";
 import { type ButlerFile, ButlerUnavailableError, objectUri } from "../../../workloads/src/lib/butler/butler";
 import { ButlerChild } from "../../../workloads/src/lib/butler/butlerChild";
 import { butlerHeader } from "../../../workloads/src/lib/canary";
-import { prepareRegistry } from "../../support/butler";
+import { prepareRegistry, registryRows, whileRefused } from "../../support/butler";
 import { testAddress, testFolder } from "../../support/network";
 import { log } from "../ingest/stand";
 
@@ -66,23 +66,7 @@ function onPostgres(): Registry {
   });
   return {
     env: { BUTLER_REGISTRY_URL: `postgresql+psycopg://${host}:${port}/butler`, LSST_DB_AUTH: auth },
-    async rows() {
-      const client = new Client({ connectionString: postgres.url("butler") });
-      await client.connect();
-      try {
-        const tables = await client.query<{ name: string }>(
-          "select tablename as name from pg_tables where schemaname = 'public' order by 1",
-        );
-        const all: Record<string, string[]> = {};
-        for (const { name } of tables.rows) {
-          const { rows } = await client.query<{ row: string }>(`select t::text as row from "${name}" t order by 1`);
-          all[name] = rows.map(({ row }) => row);
-        }
-        return all;
-      } finally {
-        await client.end();
-      }
-    },
+    rows: () => registryRows(postgres.url("butler")),
   };
 }
 
@@ -176,19 +160,9 @@ it("really writes: a registry that refuses to be written to fails the rehearsal"
   const butler = child("postgres", env);
   await butler.hello();
   const before = await rows();
-  const admin = new Client({ connectionString: postgres.url("butler") });
-  await admin.connect();
-  try {
-    await admin.query(`create function refuse() returns trigger language plpgsql as
-      $$ begin raise exception 'no more datasets'; end $$`);
-    await admin.query("create trigger refuse before insert on dataset for each row execute function refuse()");
-    const result = await butler.rehearse(canaryFile(7));
-    expect(result).toMatchObject({ status: "failed", code: "INGEST", retryable: true });
-    expect(result.message).toContain("no more datasets");
-  } finally {
-    await admin.query("drop trigger if exists refuse on dataset");
-    await admin.end();
-  }
+  const result = await whileRefused(postgres.url("butler"), "no more datasets", () => butler.rehearse(canaryFile(7)));
+  expect(result).toMatchObject({ status: "failed", code: "INGEST", retryable: true });
+  expect(result.message).toContain("no more datasets");
   expect(await rows()).toEqual(before);
 });
 
