@@ -57,6 +57,10 @@ export class PulumiProject {
       PULUMI_BACKEND_URL: `file://${dir}`,
       PULUMI_CONFIG_PASSPHRASE: "",
       PULUMI_SKIP_UPDATE_CHECK: "1",
+      // Else it asks the network, for as long as that takes, for the aws plugin, which no stack of these tests needs.
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+      // What is not on PATH is not to be had; looking for it takes minutes where names are not resolved.
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       NODE_NO_WARNINGS: "1",
       ...options.environment,
     };

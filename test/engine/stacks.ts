@@ -1,0 +1,122 @@
+import { readStackYaml } from "../../local/record";
+
+/** Configuration of a stack, by full key, as `Pulumi.<stack>.yaml` has it under `config`. */
+export type Config = Record<string, unknown>;
+
+/** Name that the control plane's kubeconfig knows it by, for the stack of these tests. */
+export const kubeContext = "local";
+
+/** Secret that the test's gateway hands out with each notification. */
+export const notificationSecret = "notification-secret-of-the-engine-test";
+
+/**
+ * A stack with every component: an environment of our programs (profile, webhook, presence, volume, reconcile, alerts), and
+ * one of upstream's (keys, Kafka, Rucio); a gateway with a topic and a notification to each, and one to elsewhere.
+ * @param gateway - URL of the gateway; its bucket `engine-raw` must be there.
+ * @param secrets - Who brings the secrets.
+ */
+export function everything(gateway: string, secrets: "value" | "externalSecret" | "vaultSecret" = "value"): Config {
+  const path = "secret/usdf/engine/ours";
+  return {
+    "usdf:platform": { secrets: { kind: secrets } },
+    "usdf:embargo": {
+      kubeContext,
+      environments: {
+        ours: {
+          bucket: "engine-raw",
+          profile: "engine",
+          butlerRepo: "s3://engine@engine-users/butler.yaml",
+          secrets: { path },
+          enqueue: { upstreamTag: "1.2.1" },
+          ingest: {
+            upstreamTag: "1.2.1",
+            replicas: 2,
+            volumes: { "sdf-data": { mountPath: "/sdf/data", storageClass: "sdf-data" } },
+          },
+          idle: { upstreamTag: "1.2.1" },
+          presence: { upstreamTag: "1.2.1" },
+          redis: { service: { address: "192.0.2.94" } },
+        },
+        old: {
+          image: "upstream",
+          bucket: "engine-old",
+          butlerRepo: "s3://engine-old/butler-ingest.yaml",
+          secrets: { path: "secret/usdf/engine/old" },
+          enqueue: { upstreamTag: "0.99", kafka: { cluster: "192.0.2.54:9094", topic: "engine-old" } },
+          ingest: {
+            upstreamTag: "0.99.2",
+            rucio: { rse: "R", dtn: "davs://h/", scope: "raw", account: "a", host: "https://rucio" },
+          },
+          idle: { upstreamTag: "0.99" },
+        },
+      },
+    },
+    "usdf:ceph": {
+      bucketPolicies: "unmanaged",
+      endpoints: {
+        engine: {
+          url: gateway,
+          profile: "engine",
+          buckets: {
+            "engine-raw": {
+              policy: [{ name: "read", to: ["reader"], right: "reader" }],
+              notifications: {
+                "engine-to-http": { topic: "engine-ours", suffix: ".fits" },
+                "engine-to-kafka": { topic: "engine-old", prefix: "raw/" },
+                "engine-elsewhere": { topic: "engine-elsewhere" },
+              },
+            },
+          },
+          topics: {
+            "engine-ours": { to: { environment: "ours" }, maxRetries: 3 },
+            "engine-old": { to: { environment: "old" } },
+            "engine-elsewhere": {
+              pushEndpoint: "http://192.0.2.80:8080/notify",
+              opaqueDataFrom: { path, field: "elsewhere" },
+              persistent: false,
+            },
+          },
+        },
+      },
+    },
+  };
+}
+
+/** Secret values of {@link everything}, by `<path>#<field>`, where the stack itself brings them. */
+export const secretValues = {
+  "secret/usdf/engine/ours#redis": "redis-password-of-ours",
+  "secret/usdf/engine/ours#notification": notificationSecret,
+  "secret/usdf/engine/ours#elsewhere": "secret-of-elsewhere",
+  "secret/usdf/engine/ours#profile": "https://access:key@192.0.2.1",
+  "secret/usdf/engine/ours#db-auth.yaml": "- url: postgresql://192.0.2.2/butler",
+  "secret/usdf/engine/old#redis": "redis-password-of-old",
+  "secret/usdf/engine/old#register_svc_rsa": "key-of-rucio",
+  "secret/rubin/embargo/read/rubin-summit-users#access_key": "access",
+  "secret/rubin/embargo/read/rubin-summit-users#secret_key": "secret-key-of-old",
+  "secret/rubin/usdf-butler/client-config#db-auth.yaml": "- url: postgresql://192.0.2.2/old",
+  "secret/rubin/usdf-butler/postgres#password": "password-of-postgres",
+  "secret/rubin/usdf-butler/postgres#username": "rubin",
+} as const;
+
+interface Facility extends Config {
+  "usdf:embargo": { kubeContext?: string; environments: Record<string, { kubeContext?: string }> };
+  "usdf:ceph": { endpoints: Record<string, { url: string }> };
+}
+
+/**
+ * `Pulumi.<stack>.yaml` as it is, but for what no test can have: its gateways are one of the test, and bucket policies, which
+ * need the aws plugin, are left out.
+ */
+export function facility(stack: "dev" | "prod", gateway: string): Config {
+  const config = readStackYaml(stack).config as Facility;
+  const endpoints = Object.entries(config["usdf:ceph"].endpoints).map(([name, one]) => [name, { ...one, url: gateway }]);
+  const ceph = { ...config["usdf:ceph"], bucketPolicies: "unmanaged", endpoints: Object.fromEntries(endpoints) };
+  return { ...config, "usdf:ceph": ceph };
+}
+
+/** Every kubeContext that a stack names. */
+export function contextsOf(stack: "dev" | "prod"): string[] {
+  const { kubeContext: own, environments } = (readStackYaml(stack).config as Facility)["usdf:embargo"];
+  const named = [own, ...Object.values(environments).map((environment) => environment.kubeContext)];
+  return [...new Set(named.filter((name) => name !== undefined))];
+}
