@@ -117,7 +117,8 @@ export class VaultReader extends pulumi.ComponentResource {
  */
 export function policyText(paths: readonly string[], vault: VaultConfig, kind: VaultReaderArgs["kind"]): string {
   const rules = [...new Set(paths)].sort().map((path) => rule(apiPath(path, vault), "read"));
-  const own = kind === "externalSecret" ? [rule("auth/token/lookup-self", "read"), rule("auth/token/revoke-self", "update")] : [];
+  const own =
+    kind === "externalSecret" ? [rule("auth/token/lookup-self", "read"), rule("auth/token/revoke-self", "update")] : [];
   return [...rules, ...own].join("\n");
 }
 
