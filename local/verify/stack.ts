@@ -8,6 +8,7 @@ import {
   rawStackConfig,
   type StackConfig,
 } from "../../components/config";
+import type { StackOutputs } from "../../components/outputs";
 import { pythonRegexp } from "../../workloads/src/lib/pythonRegexp";
 import type { Bucket } from "../camera";
 import { CommandError } from "../exit";
@@ -16,10 +17,8 @@ import { makeCanary } from "./canary";
 import { Kubectl } from "./kubectl";
 import type { Place } from "./place";
 
-/** What of the stack's outputs is needed here. */
-interface Outputs {
-  readonly embargo?: Readonly<Record<string, { readonly enqueueUrl?: string; readonly presenceUrl?: string }>>;
-}
+/** What of the stack's outputs is needed here; a stack that was never brought up has none. */
+type Outputs = Partial<Pick<StackOutputs, "embargo">>;
 
 /** Longest time for the CLI to read a stack's outputs, ms. */
 const outputsMs = 60_000;
@@ -60,7 +59,10 @@ export function stackOutputs(stack: string, folder: string): Promise<Outputs> {
   return new Promise((resolve, reject) => {
     execFile("pulumi", args, { timeout: outputsMs, maxBuffer: 16 << 20 }, (error, stdout, stderr) => {
       if (!error) return resolve(JSON.parse(stdout) as Outputs);
-      const reason = stderr.trim().split("\n")[0] || error.message.split("\n")[0];
+      const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+      const reason = isMissing
+        ? "pulumi is not on the PATH"
+        : stderr.trim().split("\n")[0] || error.message.split("\n")[0];
       reject(new CommandError(`The outputs of stack ${stack} cannot be read (pulumi stack output): ${reason}`));
     });
   });

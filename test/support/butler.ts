@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { Client } from "pg";
 import { ensureButlerPython } from "../../local/services/butler";
 
@@ -73,6 +75,18 @@ export async function registryRows(url: string): Promise<Record<string, string[]
     }
     return all;
   });
+}
+
+const dump = `import json, sqlite3, sys
+db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+names = [row[0] for row in db.execute("select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by 1")]
+print(json.dumps({name: sorted(str(row) for row in db.execute(f'select * from "{name}"')) for name in names}))`;
+
+/** The same of a registry in SQLite. @param repo - Folder of the repository. */
+export async function registryRowsSqlite(repo: string): Promise<Record<string, string[]>> {
+  const words = ["-c", dump, join(repo, "gen3.sqlite3")];
+  const { stdout } = await promisify(execFile)(await ensureButlerPython(), words, { maxBuffer: 64 << 20 });
+  return JSON.parse(stdout) as Record<string, string[]>;
 }
 
 /** Runs `work` while the registry refuses every new dataset with this message. */

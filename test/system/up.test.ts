@@ -2,10 +2,14 @@ import { execFile } from "node:child_process";
 import { cpSync, existsSync, readdirSync, readFileSync, readlinkSync, symlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
+import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { Redis } from "ioredis";
 import type { StatusReport } from "../../local/runner";
 import type { ProcessRecord } from "../../local/runner/registry";
+import { clientOf } from "../../local/camera";
 import { isAlive, type ProcessId } from "../../local/process";
+import type { StackVerified } from "../../local/verify";
+import { registryRowsSqlite } from "../support/butler";
 import { testFolder, until } from "../support/network";
 import { root } from "../support/pod";
 
@@ -96,6 +100,7 @@ describe("usdf up", () => {
     const status = await usdf(one, "status");
     expect([status.code, status.stderr]).toEqual([3, "usdf: The local stack does not run; start it: npm run up\n"]);
     expect((await usdf(one, "down")).stdout).toBe("Nothing ran.\n");
+    expect(await usdf(one, "verify", "local")).toMatchObject({ code: 3, stdout: "" });
   }, 60_000);
 
   it("takes an exposure the whole way, in two checkouts at the same time", async () => {
@@ -116,6 +121,45 @@ describe("usdf up", () => {
     for (const { name, address } of status.pods) expect(table).toMatch(new RegExp(`${name} .*yes.*${address}`));
     expect((await usdf(one, "logs", "enqueue")).stdout).toContain("Enqueued embargo@rubin-summit/LSSTComCam/");
   }, 60_000);
+
+  it("verify sends a canary through it, and leaves nothing", async () => {
+    const before = await dataOf(one);
+    const { stack, ok, journeys } = await json<StackVerified>(one, "verify", "local");
+    expect([stack, ok]).toEqual(["local", true]);
+    expect(journeys.map(({ hops }) => hops.map(({ hop }) => hop))).toEqual([
+      ["connect", "put", "notify", "claim", "ingest", "present"],
+    ]);
+    const { stdout } = await usdf(one, "verify", "local");
+    expect(stdout).toMatch(
+      /^local: embargo@rubin-summit\/LSSTCam\/19900101\/.*\n( {2}\w+ +\d+ ms\n){6} {2}ok, \d+ ms\n$/,
+    );
+    expect(await dataOf(one)).toEqual(before);
+  }, 120_000);
+
+  it("verify names the hop that is broken, and cleans up also after ctrl-C", async () => {
+    const before = await dataOf(one);
+    const { pods } = await json<StatusReport>(one, "status");
+    const ingest = pods.find(({ name }) => name.includes("ingest"))!.containers[0]!.pid!;
+    process.kill(ingest, "SIGSTOP"); // it lives, and takes nothing
+    try {
+      const { code, stdout } = await usdf(one, "verify", "local", "--timeout", "3");
+      expect([code, stdout]).toEqual([
+        1,
+        expect.stringMatching(/ {2}FAILED at claim\n {2}claim: Not in 3 s\. It waits in the/),
+      ]);
+      const words = [join(one, "local/usdf.mjs"), "verify", "local", "--json"];
+      const child = execFile(process.execPath, words, { cwd: one });
+      const ended = new Promise((done) => child.once("close", done));
+      const redis = await redisOf(one);
+      await until("the canary in the queue", async () => (await redis.llen("QUEUE:embargo@rubin-summit")) === 1);
+      redis.disconnect();
+      child.kill("SIGINT");
+      expect(await ended).toBe(1);
+    } finally {
+      process.kill(ingest, "SIGCONT");
+    }
+    expect(await dataOf(one)).toEqual(before);
+  }, 120_000);
 
   it("changes nothing when it is typed again", async () => {
     const before = recorded(one);
@@ -195,6 +239,21 @@ describe("usdf up", () => {
       expect(existsSync(join(one, ".usdf", name))).toBe(false);
   }, 120_000);
 });
+
+/** What the system holds: keys of Redis without leases, the bucket, and the rows of the Butler's registry. */
+async function dataOf(checkout: string): Promise<object> {
+  const { SupervisorClient } = await import("../../local/runner");
+  const { openState } = await import("../../local/state");
+  const { s3, bucket, butlerRepo } = await new SupervisorClient(await openState(checkout)).stack();
+  const redis = await redisOf(checkout);
+  const keys = (await redis.keys("*")).filter((key) => !/^(LEASE|WORKERS)/.test(key)).sort();
+  redis.disconnect();
+  const client = clientOf({ ...s3, name: bucket.name });
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket.name }));
+  client.destroy();
+  const rows = await registryRowsSqlite(butlerRepo);
+  return { keys, objects: Contents.map(({ Key }) => Key), rows };
+}
 
 async function redisOf(checkout: string): Promise<Redis> {
   const env = await environmentOf(checkout);

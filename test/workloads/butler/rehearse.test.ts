@@ -1,8 +1,6 @@
 /** A rehearsal is a real ingest that leaves nothing: compared are all rows of all tables, before and after. */
-import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
 import { Client } from "pg";
 import { ensureButlerPython } from "../../../local/services/butler";
 import { type RunningPostgres, startPostgres } from "../../../local/services/postgres";
@@ -10,7 +8,7 @@ import { makeCanary } from "../../../local/verify/canary";
 import { type ButlerFile, ButlerUnavailableError, objectUri } from "../../../workloads/src/lib/butler/butler";
 import { ButlerChild } from "../../../workloads/src/lib/butler/butlerChild";
 import { butlerHeader } from "../../../workloads/src/lib/canary";
-import { prepareRegistry, registryRows, whileRefused } from "../../support/butler";
+import { prepareRegistry, registryRows, registryRowsSqlite, whileRefused } from "../../support/butler";
 import { testAddress, testFolder } from "../../support/network";
 import { log } from "../ingest/stand";
 
@@ -70,20 +68,10 @@ function onPostgres(): Registry {
   };
 }
 
-const dump = `import json, sqlite3, sys
-db = sqlite3.connect(sys.argv[1])
-names = [row[0] for row in db.execute("select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by 1")]
-print(json.dumps({name: sorted(str(row) for row in db.execute(f'select * from "{name}"')) for name in names}))`;
-
 function onSqlite(repo: string): Registry {
   return {
     env: {},
-    async rows() {
-      const { stdout } = await promisify(execFile)(python, ["-c", dump, join(dir, repo, "gen3.sqlite3")], {
-        maxBuffer: 64 << 20,
-      });
-      return JSON.parse(stdout) as Record<string, string[]>;
-    },
+    rows: () => registryRowsSqlite(join(dir, repo)),
   };
 }
 
