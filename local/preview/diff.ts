@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { structuredPatch } from "diff";
 import { recordStack } from "../record";
+import { titleOf } from "./checks/finding";
 import { declarationOf } from "./declaration";
+import type { Declaration } from "./model";
 import { filesOf } from "./render";
 
 const run = promisify(execFile);
@@ -14,46 +16,52 @@ const run = promisify(execFile);
 /** What became of one object. */
 export interface ObjectChange {
   readonly change: "created" | "changed" | "removed";
+  /** Environment that it belongs, or belonged, to. */
+  readonly environment: string;
+  /** `Deployment summit/redis` */
+  readonly object: string;
   /** Its file, as render names it. */
   readonly file: string;
   /** Lines with their mark: `+`, `-` or a space; `@@` between distant ones. */
   readonly lines: readonly string[];
 }
 
-/** Object by object, what differs between two renderings. */
-export function compareFiles(before: Map<string, string>, after: Map<string, string>): ObjectChange[] {
-  const files = [...new Set([...before.keys(), ...after.keys()])].sort();
-  return files.flatMap((file): ObjectChange[] => {
-    const [old = "", now = ""] = [before.get(file), after.get(file)];
-    if (old === now) return [];
-    const { hunks } = structuredPatch(file, file, old, now, "", "", { context: 2 });
+/** Object by object, what differs between two declarations of a stack. */
+export function changesBetween(before: Declaration, after: Declaration): ObjectChange[] {
+  const [old, now] = [filesOf(before), filesOf(after)];
+  const objects = new Map([...before.objects, ...after.objects].map((object) => [object.file, object]));
+  return [...objects.keys()].sort().flatMap((file): ObjectChange[] => {
+    const [was = "", is = ""] = [old.get(file), now.get(file)];
+    if (was === is) return [];
+    const { hunks } = structuredPatch(file, file, was, is, "", "", { context: 2 });
     const lines = hunks.flatMap((hunk, index) => (index > 0 ? ["@@", ...hunk.lines] : hunk.lines));
-    const change = !before.has(file) ? "created" : !after.has(file) ? "removed" : "changed";
-    return [{ change, file, lines }];
+    const change = !old.has(file) ? "created" : !now.has(file) ? "removed" : "changed";
+    const object = objects.get(file)!;
+    return [{ change, environment: object.environment, object: titleOf(object), file, lines }];
   });
 }
 
 /**
- * Objects of a stack as they stand at a git ref: its program and its configuration, with the packages that are
- * installed here. A stack that the ref does not have is empty.
+ * What stacks declared at a git ref: its program and its configuration, with the packages that are installed here. A
+ * stack that the ref does not have declares nothing.
  * @throws when git knows no such ref, or when the program of the ref does not run.
  */
-export async function filesAtRef(root: string, ref: string, stacks: readonly string[]): Promise<Map<string, string>[]> {
+export async function declarationsAtRef(root: string, ref: string, stacks: readonly string[]): Promise<Declaration[]> {
   const folder = await mkdtemp(join(tmpdir(), "usdf-diff-"));
   try {
     await checkOut(root, ref, folder);
-    const renderings: Map<string, string>[] = [];
+    const declarations: Declaration[] = [];
     for (const stack of stacks) {
       if (!existsSync(join(folder, `Pulumi.${stack}.yaml`))) {
-        renderings.push(new Map());
+        declarations.push({ stack, objects: [], recorded: { stack, resources: [], outputs: {} } });
         continue;
       }
       const recorded = await recordStack(stack, { root: folder }).catch((error: Error) => {
         throw new Error(`Stack ${stack} at ${ref} cannot be rendered: ${error.message}`, { cause: error });
       });
-      renderings.push(filesOf(declarationOf(recorded)));
+      declarations.push(declarationOf(recorded));
     }
-    return renderings;
+    return declarations;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -2,8 +2,8 @@ import picocolors from "picocolors";
 import { recordStack } from "../record";
 import { checkDeclaration } from "./checks";
 import { declarationOf } from "./declaration";
+import { showMarkdown } from "./markdown";
 import type { Declaration } from "./model";
-import { filesOf } from "./render";
 import { count, environmentsOf, showChanges, showFindings, showOthers, showTree } from "./show";
 import { requireStacks, root, stacksOf } from "./stacks";
 
@@ -11,6 +11,8 @@ import { requireStacks, root, stacksOf } from "./stacks";
 export interface Preview {
   readonly text: string;
   readonly json: unknown;
+  /** The comparison as a page for a pull request; `undefined` where nothing was compared. */
+  readonly markdown: string | undefined;
   /** False when a finding is an error. */
   readonly ok: boolean;
 }
@@ -60,23 +62,27 @@ export async function preview(names: readonly string[], ref?: string): Promise<P
       stacks: inFull.map((declaration) => ({ stack: declaration.stack, environments: summaries(declaration, true) })),
       others: counted.map((declaration) => ({ stack: declaration.stack, environments: summaries(declaration, false) })),
       findings,
-      ...(changes === undefined ? {} : { diff: { ref, stacks: changes } }),
+      ...(changes === undefined
+        ? {}
+        : { diff: { ref, stacks: changes.map(({ stack, objects }) => ({ stack, objects })) } }),
     },
+    markdown: changes && showMarkdown(ref!, changes, findings),
     ok: errors === 0,
   };
 }
 
 async function changesSince(ref: string, declarations: readonly Declaration[]) {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded only when asked for
-  const { compareFiles, filesAtRef } = require("./diff") as typeof import("./diff");
-  const before = await filesAtRef(
+  const { changesBetween, declarationsAtRef } = require("./diff") as typeof import("./diff");
+  const before = await declarationsAtRef(
     root,
     ref,
     declarations.map(({ stack }) => stack),
   );
   return declarations.map((declaration, index) => ({
     stack: declaration.stack,
-    objects: compareFiles(before[index]!, filesOf(declaration)),
+    declared: declaration.objects,
+    objects: changesBetween(before[index]!, declaration),
   }));
 }
 

@@ -4,8 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { declarationOf } from "../../local/preview/declaration";
-import { compareFiles, filesAtRef } from "../../local/preview/diff";
-import { filesOf } from "../../local/preview/render";
+import { changesBetween, declarationsAtRef } from "../../local/preview/diff";
 import { recordStack } from "../../local/record";
 
 jest.setTimeout(120_000);
@@ -61,6 +60,7 @@ describe("usdf preview", () => {
       'Cannot compare with "no-such-ref": git knows no commit "no-such-ref" here.',
     ],
     [["preview", "prod", "--diff=--output=x"], 1, 'git knows no commit "--output=x" here.'],
+    [["preview", "prod", "--markdown"], 2, "--markdown shows a comparison: give --diff <ref>, and no --json."],
     [["render", "prod"], 2, "required option '--out <dir>' not specified"],
     [["render", "nowhere", "--out", "x"], 2, 'No stack "nowhere".'],
   ])("%j ends with %i and says why", (args, code, message) => {
@@ -99,7 +99,7 @@ describe("comparison with a git ref", () => {
     git("add", ".");
     git("commit", "-qm", "before");
   }
-  const now = async (stack: string) => filesOf(declarationOf(await recordStack(stack, { root: folder })));
+  const now = async (stack: string) => declarationOf(await recordStack(stack, { root: folder }));
   const edit = (file: string, from: string | RegExp, to: string) => {
     const text = readFileSync(join(folder, file), "utf8");
     expect(text).toMatch(from);
@@ -110,8 +110,8 @@ describe("comparison with a git ref", () => {
     copyCheckout();
     edit("Pulumi.prod.yaml", "maxRetries: 3", "maxRetries: 4");
     edit("components/embargo/idle.ts", /new Workload\(/, "if (name !== 'tts-idle') new Workload(");
-    const [before] = await filesAtRef(folder, "HEAD", ["prod"]);
-    const changes = compareFiles(before!, await now("prod"));
+    const [before] = await declarationsAtRef(folder, "HEAD", ["prod"]);
+    const changes = changesBetween(before!, await now("prod"));
     expect(changes.map(({ change, file }) => `${change} ${file}`)).toEqual([
       "changed ceph/summit-new/topic-rubin-summit-notification-8.json",
       "removed embargo/tts/Deployment-tts-butler-idle.yaml",
@@ -122,22 +122,22 @@ describe("comparison with a git ref", () => {
       '-    "max_retries": "3",',
       '+    "max_retries": "4",',
     ]);
-    expect(compareFiles(await now("prod"), before!)[1]!.change).toBe("created");
+    expect(changesBetween(await now("prod"), before!)[1]!.change).toBe("created");
   });
 
   it("tells nothing when nothing was changed", async () => {
     copyCheckout();
-    const [same] = await filesAtRef(folder, "HEAD", ["prod"]);
-    expect(same!.size).toBeGreaterThan(100);
-    expect(compareFiles(same!, await now("prod"))).toEqual([]);
+    const [same] = await declarationsAtRef(folder, "HEAD", ["prod"]);
+    expect(same!.objects.length).toBeGreaterThan(100);
+    expect(changesBetween(same!, await now("prod"))).toEqual([]);
   });
 
   it("takes a stack that the ref does not have as all new", async () => {
     copyCheckout();
     git("rm", "-q", "--cached", "Pulumi.dev.yaml");
     git("commit", "-qm", "without dev");
-    const [before] = await filesAtRef(folder, "HEAD", ["dev"]);
-    expect(before!.size).toBe(0);
-    expect(compareFiles(before!, await now("dev")).every(({ change }) => change === "created")).toBe(true);
+    const [before] = await declarationsAtRef(folder, "HEAD", ["dev"]);
+    expect(before!.objects.length).toBe(0);
+    expect(changesBetween(before!, await now("dev")).every(({ change }) => change === "created")).toBe(true);
   });
 });
