@@ -19,7 +19,7 @@ const door = {
   message: "A room has one door: import components/<room>, its index.ts.",
 };
 const roomDoor = {
-  regex: "^\\.\\./(config|platform|ceph|embargo|efd|sasquatch|prompt)/(?!index$)",
+  regex: "^\\.\\./(config|outputs|platform|ceph|embargo|efd|sasquatch|prompt)/(?!index$)",
   message: "A room has one door: import ../<room>, its index.ts.",
 };
 
@@ -57,7 +57,7 @@ export default tseslint.config(
   },
   { files: ["components/**/*.ts"], rules: forbid(upward, workloadCode, roomDoor) },
   {
-    files: ["components/{platform,ceph,config}/**/*.ts"],
+    files: ["components/{platform,ceph,config,outputs}/**/*.ts"],
     rules: forbid(upward, workloadCode, roomDoor, {
       group: systems.map((system) => `../${system}*`),
       message: "What systems stand on knows no system.",

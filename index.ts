@@ -1,15 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 import { CephGateway } from "./components/ceph";
-import { loadStackConfig, rawStackConfig } from "./components/config";
+import { kubeContextOf, loadStackConfig, rawStackConfig } from "./components/config";
 import { EmbargoIngest } from "./components/embargo";
+import { type Outputs, outputsVersion, type StackOutputs } from "./components/outputs";
 import { clusterProvider, requireKubeContexts, runsInEngine, secretValue, vaultProvider } from "./components/platform";
+import { version } from "./package.json";
 
 /** The program: configuration -> systems -> stack outputs. Pulumi calls it; `usdf preview|render|up` record it. */
-export = async function program() {
+export = async function program(): Promise<Outputs> {
   const { platform, embargo, ceph } = loadStackConfig(rawStackConfig(pulumi.runtime.allConfig()), pulumi.getStack());
 
   const environments = Object.entries(embargo?.environments ?? {});
-  const contexts = environments.map(([, settings]) => (settings.kubeContext ?? embargo?.kubeContext)!);
+  const contexts = environments.map(([, settings]) => kubeContextOf(settings, embargo!));
   if (runsInEngine()) requireKubeContexts([...new Set(contexts)]);
   const clusters = new Map([...new Set(contexts)].map((context) => [context, clusterProvider(context)]));
 
@@ -20,9 +22,9 @@ export = async function program() {
     ingest[name] = new EmbargoIngest(name, { embargo: embargo!, platform }, { providers });
   });
 
-  const topicArns: Record<string, pulumi.Output<string>> = {};
+  const gateways: Outputs<StackOutputs["ceph"]> = {};
   for (const [name, endpoint] of Object.entries(ceph.endpoints)) {
-    const gateway = new CephGateway(name, {
+    const { topicArns } = new CephGateway(name, {
       endpoint,
       managesPolicies: ceph.bucketPolicies === "managed",
       protectTopics: platform.protectData,
@@ -34,22 +36,16 @@ export = async function program() {
               opaqueData: opaqueDataFrom && secretValue(opaqueDataFrom, platform.secrets, { provider: vault }),
             },
     });
-    Object.assign(topicArns, gateway.topicArns);
+    const topics = Object.entries(endpoint.topics).map(([topic, { to }]) => {
+      return [topic, { arn: topicArns[topic]!, environment: to?.environment }];
+    });
+    gateways[name] = { url: endpoint.url, topics: Object.fromEntries(topics) };
   }
 
   return {
-    embargo: Object.fromEntries(
-      environments.map(([name]) => {
-        const { presenceUrl, pushEndpoint: enqueueUrl, redisEndpoint } = ingest[name]!;
-        return [name, { enqueueUrl, presenceUrl, redisEndpoint, topicArns: topicsTo(name) }];
-      }),
-    ),
+    apiVersion: outputsVersion,
+    versions: { usdf: version },
+    embargo: Object.fromEntries(environments.map(([name]) => [name, ingest[name]!.outputs])),
+    ceph: gateways,
   };
-
-  /** ARNs of the topics that feed an environment. */
-  function topicsTo(environment: string): pulumi.Output<string>[] {
-    return Object.values(ceph.endpoints).flatMap(({ topics }) =>
-      Object.entries(topics).flatMap(([name, { to }]) => (to?.environment === environment ? [topicArns[name]!] : [])),
-    );
-  }
 };

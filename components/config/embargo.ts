@@ -13,9 +13,17 @@ const image = z
       "this declaration, nothing else changes), switch it to `usdf` after; the tags stay, so going back is the same edit.",
   );
 
+const adopting = z
+  .boolean()
+  .describe(
+    "While an environment that kustomize made is taken over: its pods and their network stay as the cluster has them; all else " +
+      "is declared. Taking it away rolls the pods to what is declared. The nearest wins: workload, environment. See docs/takeover.md.",
+  );
+
 /** What each of our workloads can be told. */
 const workload = {
   image: image.optional(),
+  adopting: adopting.optional(),
   upstreamTag: imageTag.optional().describe("Tag of today's upstream image, kept for take-over and for going back."),
   imagePullPolicy: z
     .enum(["Always", "IfNotPresent"])
@@ -122,6 +130,7 @@ const reconcile = z.strictObject({
 });
 
 const redis = z.strictObject({
+  adopting: adopting.optional(),
   tag: imageTag.default("7.4.4").describe("Tag of the Redis image."),
   maxMemoryMi: z
     .int()
@@ -161,6 +170,7 @@ const secrets = z.strictObject({
 export const embargoEnvironmentSchema = z.strictObject({
   kubeContext: z.string().optional().describe("Context of the kubeconfig. Default: the system's."),
   image: image.optional(),
+  adopting: adopting.default(false),
   namespace: objectName.optional().describe("Namespace. Default: the name of the environment."),
   namePrefix: objectName.default("embargo-butler").describe("What names of Deployments and Services start with."),
   site: z.string().optional().describe("Label `site` of the pods. Default: the name of the environment."),
@@ -214,6 +224,20 @@ export const embargoSchema = z
   })
   .describe("Embargo ingest: from an object in Ceph to a dataset in the Butler.");
 
+/** Context of the kubeconfig that an environment's cluster is reached by. */
+export function kubeContextOf(environment: EmbargoEnvironment, embargo: { kubeContext?: string }): string {
+  return (environment.kubeContext ?? embargo.kubeContext)!; // the schema refuses an environment without
+}
+
+/** Whether the pods of a part stay as the cluster has them: the nearest setting wins. A part that is new never does. */
+export function isAdopting(part: string, environment: EmbargoEnvironment): boolean {
+  if (!isAdoptable(part)) return false;
+  return environment[part]?.adopting ?? environment.adopting;
+}
+
+const adoptable = ["enqueue", "ingest", "idle", "presence", "redis"] as const;
+const isAdoptable = (part: string): part is (typeof adoptable)[number] => adoptable.some((one) => one === part);
+
 /** Whose image a workload of an environment runs: the nearest setting wins. */
 export function imageOf(
   workload: "enqueue" | "ingest" | "idle" | "presence",
@@ -235,6 +259,11 @@ function environmentFaults(
     fault("kubeContext", "is missing: name it here, or for every environment in kubeContext of the system");
   for (const name of ["enqueue", "ingest", "idle", "presence"] as const) {
     const settings = environment[name];
+    if (settings !== undefined && isAdopting(name, environment) && imageOf(name, environment, embargo) === "usdf")
+      fault(
+        `${name}.adopting`,
+        "needs image upstream: the pods that stay are upstream's. Set image, or take adopting away",
+      );
     if (settings === undefined || settings.upstreamTag !== undefined) continue;
     if (imageOf(name, environment, embargo) === "upstream")
       fault(`${name}.upstreamTag`, "is missing: the upstream image is asked for, but no tag says which");

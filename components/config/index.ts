@@ -1,4 +1,11 @@
 export type { CephConfig, CephEndpoint, CephTopic } from "./ceph";
-export { type EmbargoConfig, type EmbargoEnvironment, imageOf, type LoadBalancer } from "./embargo";
+export {
+  type EmbargoConfig,
+  type EmbargoEnvironment,
+  imageOf,
+  isAdopting,
+  kubeContextOf,
+  type LoadBalancer,
+} from "./embargo";
 export type { PlatformConfig } from "./platform";
 export { loadStackConfig, rawStackConfig, StackConfigError, stackJsonSchema, type StackConfig } from "./stack";

@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { type EmbargoConfig, imageOf, type PlatformConfig } from "../config";
+import { type EmbargoConfig, imageOf, isAdopting, kubeContextOf, type PlatformConfig } from "../config";
+import type { EnvironmentOutputs, Outputs } from "../outputs";
 import { SecretReference, secretValue, VaultReader } from "../platform";
 import { Alerts } from "./alerts";
 import { Enqueue } from "./enqueue";
@@ -20,12 +21,8 @@ export interface EmbargoIngestArgs {
 
 /** One environment of embargo ingest: from a bucket's notifications to datasets in the Butler. */
 export class EmbargoIngest extends pulumi.ComponentResource {
-  /** What the bucket's topic pushes to. */
-  readonly pushEndpoint: pulumi.Output<string>;
-  /** URL that clients ask which images have arrived; `undefined` without presence. */
-  readonly presenceUrl: pulumi.Output<string> | undefined;
-  /** `host:port` of the Redis. */
-  readonly redisEndpoint: pulumi.Output<string>;
+  /** What the stack tells others of it. */
+  readonly outputs: Outputs<EnvironmentOutputs>;
   private readonly enqueue: Enqueue;
   private readonly opaqueData: () => pulumi.Output<string> | undefined;
 
@@ -45,8 +42,8 @@ export class EmbargoIngest extends pulumi.ComponentResource {
           labels: {
             "app.kubernetes.io/part-of": "embargo",
             "app.kubernetes.io/instance": name,
-            // Upstream's images run as root, which "restricted" refuses.
-            "pod-security.kubernetes.io/enforce": allOurs ? "restricted" : "baseline",
+            // Upstream's images run as root, and today's Redis names no seccomp profile: "restricted" refuses both.
+            "pod-security.kubernetes.io/enforce": allOurs && !isAdopting("redis", settings) ? "restricted" : "baseline",
             "pod-security.kubernetes.io/warn": "restricted",
           },
         },
@@ -66,28 +63,38 @@ export class EmbargoIngest extends pulumi.ComponentResource {
       const place = { namespace: environment.namespace, name: secret, secrets: platform.secrets, reader };
       new SecretReference(`${name}-${secret}`, { ...place, ...table[secret] }, child);
     }
-    this.redisEndpoint = new Redis(environment, child).endpoint;
+    const redis = new Redis(environment, child);
     this.enqueue = new Enqueue(environment, child);
-    this.pushEndpoint = this.enqueue.pushEndpoint;
-    new Ingest(environment, child);
-    new Idle(environment, child);
-    this.presenceUrl = settings.presence && new Presence(environment, settings.presence, child).url;
+    const ingest = new Ingest(environment, child);
+    const idle = new Idle(environment, child);
+    const presence = settings.presence && new Presence(environment, settings.presence, child);
     if (environment.runs("ingest") === "usdf") new Reconcile(environment, child);
     const measured = environment.runs("idle") === "usdf" && environment.runs("ingest") === "usdf";
     if (platform.monitoring.enabled && measured) new Alerts(environment, child);
     const asksSecret = settings.enqueue.kafka === undefined && !settings.enqueue.allowEmptySecret;
     this.opaqueData = () =>
       asksSecret ? secretValue(notificationSecret(environment), platform.secrets, child) : undefined;
-    this.registerOutputs({
-      pushEndpoint: this.pushEndpoint,
-      presenceUrl: this.presenceUrl,
-      redisEndpoint: this.redisEndpoint,
-    });
+    this.outputs = {
+      kubeContext: kubeContextOf(settings, embargo),
+      namespace: environment.namespace,
+      bucket: environment.bucket,
+      enqueueUrl: this.enqueue.pushEndpoint,
+      presenceUrl: presence?.url,
+      redisEndpoint: redis.endpoint,
+      images: {
+        enqueue: this.enqueue.image,
+        ingest: ingest.image,
+        idle: idle.image,
+        presence: presence?.image,
+        redis: redis.image,
+      },
+    };
+    this.registerOutputs(this.outputs);
   }
 
   /** The environment as receiver of a topic. Its secret is read from Vault, so this is asked only where a topic feeds it. */
   receiver() {
-    return { pushEndpoint: this.pushEndpoint, opaqueData: this.opaqueData(), waitFor: this.enqueue };
+    return { pushEndpoint: this.enqueue.pushEndpoint, opaqueData: this.opaqueData(), waitFor: this.enqueue };
   }
 }
 
@@ -100,7 +107,7 @@ function vaultReader(
 ): VaultReader | undefined {
   const { vault, secrets } = platform;
   if (vault === undefined || secrets.kind === "value") return undefined;
-  const kubeContext = (settings.kubeContext ?? embargo.kubeContext)!;
+  const kubeContext = kubeContextOf(settings, embargo);
   const args = { namespace, system: "embargo", environment: name, kubeContext, paths, vault, kind: secrets.kind };
   return new VaultReader(`${name}-vault`, args, opts);
 }

@@ -8,6 +8,8 @@ import { fromBalancer, loadBalancer } from "./service";
 export class Enqueue extends pulumi.ComponentResource {
   /** What a topic pushes to: URL of the webhook, or `kafka://` and the brokers. */
   readonly pushEndpoint: pulumi.Output<string>;
+  /** What its pods run. */
+  readonly image: string;
 
   constructor(environment: Environment, opts?: pulumi.ComponentResourceOptions) {
     const name = `${environment.name}-enqueue`;
@@ -37,6 +39,7 @@ export class Enqueue extends pulumi.ComponentResource {
         }),
       },
     };
+    this.image = args.image;
     const toKafka: Opening[] = kafka ? [{ peers: "anyone", ports: kafkaPorts(kafka.cluster) }] : [];
     const workload = new Workload(
       name,

@@ -5,6 +5,9 @@ import { type Environment, identity, redisConnection, toRedis, upstreamImage } f
 
 /** Gives back the work of lost pods, and publishes the state of the environment's Redis. */
 export class Idle extends pulumi.ComponentResource {
+  /** What its pods run. */
+  readonly image: string;
+
   constructor(environment: Environment, opts?: pulumi.ComponentResourceOptions) {
     const name = `${environment.name}-idle`;
     super("usdf:embargo:Idle", name, {}, opts);
@@ -16,6 +19,7 @@ export class Idle extends pulumi.ComponentResource {
       resources: idle,
       env: redisConnection,
     };
+    this.image = args.image;
     new Workload(
       name,
       {

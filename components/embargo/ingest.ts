@@ -22,6 +22,9 @@ import {
 
 /** Ingests what the bucket's queue names into the Butler. */
 export class Ingest extends pulumi.ComponentResource {
+  /** What its pods run. */
+  readonly image: string;
+
   constructor(environment: Environment, opts?: pulumi.ComponentResourceOptions) {
     const name = `${environment.name}-ingest`;
     super("usdf:embargo:Ingest", name, {}, opts);
@@ -29,6 +32,7 @@ export class Ingest extends pulumi.ComponentResource {
     const { rucio, webhookUri } = ingest;
     const upstream = environment.runs("ingest") === "upstream";
     const image = upstream ? upstreamImage("ingest", ingest.upstreamTag) : usdfImage.ingest;
+    this.image = image;
     const imagePullPolicy = upstream ? ingest.imagePullPolicy : undefined;
     const storage = butlerStorage(environment, { image, imagePullPolicy, restricted: !upstream });
     for (const [claim, volume] of Object.entries(ingest.volumes)) declareClaim(environment, claim, volume, this);

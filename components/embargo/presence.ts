@@ -9,6 +9,8 @@ import { fromBalancer, loadBalancer } from "./service";
 export class Presence extends pulumi.ComponentResource {
   /** What clients put before `/<instrument>/<group>/<snap>/<detector>`. */
   readonly url: pulumi.Output<string>;
+  /** What its pods run. */
+  readonly image: string;
 
   constructor(
     environment: Environment,
@@ -24,6 +26,7 @@ export class Presence extends pulumi.ComponentResource {
       resources: presence,
       env: redisConnection,
     };
+    this.image = args.image;
     const names = identity(environment, "presence");
     const workload = new Workload(
       name,

@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { envVars, type Probe, Workload } from "../platform";
 import { type Environment, identity, secretKey } from "./environment";
-import { fromBalancer, loadBalancer } from "./service";
+import { fromBalancer, givenByCluster, loadBalancer } from "./service";
 
 /** What Redis is told beside its address, folder and password. */
 function settingsOf(maxMemoryMi: number): string {
@@ -38,6 +38,8 @@ function ping(answer: string, times: Omit<Probe, "exec">): Probe {
 export class Redis extends pulumi.ComponentResource {
   /** `host:port` that clients outside the namespace use. */
   readonly endpoint: pulumi.Output<string>;
+  /** What its pod runs. */
+  readonly image: string;
 
   constructor(environment: Environment, opts?: pulumi.ComponentResourceOptions) {
     const name = `${environment.name}-redis`;
@@ -53,6 +55,7 @@ export class Redis extends pulumi.ComponentResource {
       },
       ...(redis.service === undefined ? [] : [fromBalancer(redis.service, 6379)]),
     ];
+    this.image = `redis:${redis.tag}`;
     const workload = new Workload(
       name,
       {
@@ -67,7 +70,7 @@ export class Redis extends pulumi.ComponentResource {
         },
         container: {
           name: "redis",
-          image: `redis:${redis.tag}`,
+          image: this.image,
           command: ["sh", "-c", start, "redis"],
           args: ["/run/redis/redis.conf", "/data", settingsOf(redis.maxMemoryMi)],
           env: envVars({
@@ -109,7 +112,7 @@ export class Redis extends pulumi.ComponentResource {
           metadata: { name: "redis", namespace, labels },
           spec: { type: "ClusterIP", selector: { ...selector }, ports: [{ ...port, protocol: "TCP" }] },
         },
-        { parent: this },
+        { parent: this, ignoreChanges: givenByCluster },
       );
       this.endpoint = pulumi.interpolate`redis.${namespace}.svc.cluster.local:6379`;
     } else {

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { configurationReference } from "./configuration";
 import { environmentReference } from "./environment";
+import { outputsReference } from "./outputs";
 import { policyReference } from "./policies";
 import { stackJsonSchema } from "../../components/config";
 
@@ -9,6 +10,7 @@ import { stackJsonSchema } from "../../components/config";
 const pages: Record<string, (root: string) => string> = {
   "docs/reference/environment.md": environmentReference,
   "docs/reference/configuration.md": configurationReference,
+  "docs/reference/outputs.md": outputsReference,
   "docs/reference/policies.md": policyReference,
   "components/config/stack.schema.json": () => `${JSON.stringify(stackJsonSchema(), undefined, 2)}\n`,
 };

@@ -301,16 +301,3 @@ describe("topics and notifications", () => {
       expect(of(stack, "BucketNotification").length).toBe(expected.filter(([s]) => s === stack).length);
   });
 });
-
-describe("outputs", () => {
-  it("tell each environment's URLs, Redis and topics", () => {
-    const { embargo } = recorded["prod usdf"]!.outputs as { embargo: Record<string, unknown> };
-    expect(Object.keys(embargo)).toEqual(["bts", "lfa", "sts", "summit", "summit-new", "tts"]);
-    expect(embargo["summit-new"]).toEqual({
-      enqueueUrl: "kafka://172.24.10.54:9094",
-      presenceUrl: "http://172.24.5.158:8080/presence",
-      redisEndpoint: "172.24.10.94:6379",
-      topicArns: ["arn:aws:sns:sdfembargo::rubin-summit-notification-8"],
-    });
-  });
-});

@@ -1,123 +1,271 @@
-/** The whole program through the real Pulumi engine and Kubernetes provider against a real API server. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** Every component through the real Pulumi engine and Kubernetes provider, against a real API server and a real Ceph RGW. */
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PulumiProject } from "../support/pulumi";
-import { ControlPlane, missing } from "./controlPlane";
+import { deleteNotification, getTopic } from "../../components/ceph";
+import { until } from "../support/network";
+import { type PulumiProject, root, type State } from "../support/pulumi";
+import { missing } from "./controlPlane";
+import { complaintsAbout, notRecorded, previousRecording, record, type Recording, recording } from "./recording";
+import { everything, notificationSecret, secretValues } from "./stacks";
+import { Stand } from "./stand";
 
-jest.setTimeout(400_000);
+/* eslint-disable @typescript-eslint/no-explicit-any -- objects of the API server, looked into field by field */
+
+jest.setTimeout(300_000);
 if (missing) console.warn(`engine tier skipped: ${missing}`);
 
-const dir = mkdtempSync(join(tmpdir(), "usdf-program-"));
-
-/** One environment of each kind: profile, Kafka, presence; and keys, webhook, Rucio with upstream's images. */
-const embargo = {
-  kubeContext: "local",
-  environments: {
-    ours: {
-      bucket: "rubin-summit",
-      profile: "embargo",
-      butlerRepo: "s3://embargo@rubin-summit-users/butler.yaml",
-      enqueue: { upstreamTag: "1.2.1" },
-      ingest: { upstreamTag: "1.2.1", replicas: 2 },
-      idle: { upstreamTag: "1.2.1" },
-      presence: { upstreamTag: "1.2.1" },
-    },
-    old: {
-      image: "upstream",
-      bucket: "rubin-sts",
-      butlerRepo: "s3://rubin-sts/butler-ingest.yaml",
-      enqueue: { upstreamTag: "0.99", kafka: { cluster: "127.0.0.1:9094", topic: "t" } },
-      idle: { upstreamTag: "0.99" },
-      ingest: {
-        upstreamTag: "0.99.2",
-        rucio: { rse: "R", dtn: "davs://h/", scope: "raw", account: "a", host: "https://rucio" },
-      },
-    },
-  },
-};
-
 (missing ? describe.skip : describe)("the program through the engine", () => {
-  let cluster: ControlPlane;
+  let stand: Stand;
   let project: PulumiProject;
-  const configure = (change: object) => project.configure({ "usdf:embargo": { ...embargo, ...change } });
+  let config: ReturnType<typeof everything>;
+  const own = ["ours", "old"];
 
-  const images = () =>
-    Object.fromEntries(
-      cluster
-        .list("deployments")
-        .filter(({ metadata }) => metadata.namespace === "ours")
-        .map(({ metadata, spec }) => [metadata.name, spec.template.spec.containers[0].image.split(":")[0]]),
-    );
+  const arn = (topic: string) => `arn:aws:sns:default::${topic}`;
+  const inOwn = ({ metadata }: any) => own.includes(metadata.namespace);
+  const deployment = (name: string) =>
+    stand.cluster.list("deployments", "ours").find(({ metadata }) => metadata.name === `embargo-butler-${name}`);
+  const environment = (change: object): object => {
+    const embargo = config["usdf:embargo"] as { environments: Record<string, object> };
+    const ours = { ...embargo.environments.ours, ...change };
+    return { ...config, "usdf:embargo": { ...embargo, environments: { ...embargo.environments, ours } } };
+  };
 
   beforeAll(async () => {
-    cluster = new ControlPlane(join(dir, "cluster"));
-    project = new PulumiProject({
-      dir,
-      stack: "engine",
-      environment: { KUBECONFIG: cluster.kubeconfig },
-      meanwhile: () => cluster.settle(),
-    });
+    stand = await Stand.start();
+    config = everything(stand.rgw.url);
+    project = stand.project("engine");
     await project.init();
+    await project.setSecret("usdf:secrets", secretValues);
   });
-  afterAll(() => {
-    cluster?.down();
-    rmSync(dir, { recursive: true, force: true });
-  });
+  afterAll(() => stand?.stop());
 
   it("changes nothing when the kubeconfig lacks a context", async () => {
-    configure({ kubeContext: "elsewhere" });
+    project.configure({
+      ...config,
+      "usdf:embargo": { ...(config["usdf:embargo"] as object), kubeContext: "elsewhere" },
+    });
     const { code, output } = await project.run("up", "--yes", "--skip-preview");
     expect(code).not.toBe(0);
     expect(output).toContain('kubeContext "elsewhere" is not in');
     expect(output).toContain("Nothing was changed.");
-    expect(cluster.list("namespaces").map(({ metadata }) => metadata.name)).not.toContain("ours");
+    expect(stand.cluster.list("namespaces").map(({ metadata }) => metadata.name)).not.toContain("ours");
   });
 
   it("shows a fault of the configuration without a stack trace", async () => {
-    configure({ kubeContxt: "local" });
+    project.configure({ ...config, "usdf:embargo": { ...(config["usdf:embargo"] as object), kubeContxt: "local" } });
     const { code, output } = await project.run("preview");
     expect(code).not.toBe(0);
     expect(output).toContain("usdf:embargo.kubeContxt is unknown. Did you mean kubeContext?");
     expect(output).not.toMatch(/^\s+at /m);
   });
 
-  it("makes everything, and every pod passes the admission of its namespace", async () => {
-    configure({});
-    expect(await project.up()).toMatch(/Resources:\n\s+\+ \d+ created/);
-    const outputs = await project.outputs<{ embargo: Record<string, unknown> }>();
-    expect(outputs.embargo.ours).toEqual({
-      enqueueUrl: "http://127.0.0.9:8080/notify",
-      presenceUrl: "http://127.0.0.9:8080/presence",
-      redisEndpoint: "redis.ours.svc.cluster.local:6379",
-      topicArns: [],
+  it("previews everything, and says what the configuration leaves out", async () => {
+    project.configure(config);
+    const output = await project.mustRun("preview");
+    expect(output).toMatch(/Resources:\n\s+\+ \d+ to create\n/);
+    expect(output).toContain("left out: the policies of buckets engine-raw (usdf:ceph.bucketPolicies is unmanaged).");
+  });
+
+  it("is killed amid an up; the next one finishes it, and every pod passes the admission of its namespace", async () => {
+    stand.settles = false;
+    const { cli, ended } = project.begin("up", "--yes", "--skip-preview");
+    await until("the up to wait for pods", () => stand.cluster.list("pods").filter(inOwn).length >= 5, {
+      timeoutMs: 120_000,
     });
-    const enforced = cluster.list("namespaces").map(({ metadata }) => {
+    process.kill(-cli.pid!, "SIGKILL");
+    await ended;
+    stand.settles = true;
+    const refused = await project.run("up", "--yes", "--skip-preview");
+    expect(refused.output).toContain("the stack is currently locked");
+    await project.mustRun("cancel", "--yes");
+    expect((await project.state()).deployment.pending_operations).not.toEqual([]);
+
+    await project.up();
+    expect((await project.state()).deployment.pending_operations ?? []).toEqual([]);
+    const enforced = stand.cluster.list("namespaces").map(({ metadata }) => {
       return `${metadata.name} ${metadata.labels["pod-security.kubernetes.io/enforce"]}`;
     });
     expect(enforced).toEqual(expect.arrayContaining(["ours restricted", "old baseline"]));
-    const running = cluster.list("pods").map(({ metadata }) => metadata.namespace as string);
-    expect(running.filter((namespace) => namespace === "ours").length).toBe(6);
+    const pods = stand.cluster.list("pods").filter(inOwn);
+    expect(pods.map(({ metadata }) => metadata.namespace).sort()).toEqual([
+      ...Array(4).fill("old"),
+      ...Array(6).fill("ours"),
+    ]);
+    expect(await stand.notifications("engine-raw")).toEqual([
+      "engine-elsewhere -> engine-elsewhere",
+      "engine-to-http -> engine-ours",
+      "engine-to-kafka -> engine-old",
+    ]);
+    const topic = await getTopic(stand.rgw, arn("engine-ours"));
+    expect(topic).toMatchObject({ "push-endpoint": "http://127.0.0.9:8080/notify", OpaqueData: notificationSecret });
   });
 
   it("changes nothing the second time, and sees no drift", async () => {
-    expect(await project.run("preview", "--refresh", "--expect-no-changes")).toMatchObject({ code: 0 });
+    await project.mustRun("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes");
   });
 
-  it("switches an environment to upstream's images and back without replacing anything", async () => {
-    configure({ environments: { ...embargo.environments, ours: { ...embargo.environments.ours, image: "upstream" } } });
+  it("keeps no secret value in state and outputs", async () => {
+    const text = JSON.stringify([await project.state(), await project.outputs()]);
+    for (const value of Object.values(secretValues))
+      expect(text.includes(value) && value !== "rubin" ? value : "").toBe("");
+  });
+
+  it("shows what was changed by hand, and mends it", async () => {
+    stand.cluster.kubectl("-n", "ours", "scale", "deployment/embargo-butler-ingest", "--replicas=5");
+    await stand.topicByHand("engine-elsewhere", "http://192.0.2.99:9999/other");
+    await deleteNotification(stand.rgw, "engine-raw", "engine-to-http");
+
+    const shown = await project.mustRun("preview", "--refresh", "--diff");
+    expect(shown).toMatch(/replicas\s*: 5 => 2/);
+    expect(shown).toContain('"http://192.0.2.99:9999/other" => "http://192.0.2.80:8080/notify"');
+    expect(shown).toMatch(/BucketNotification.*engine-engine-raw-engine-to-http|engine-to-http/);
+    await project.up("--refresh");
+    expect(deployment("ingest").spec.replicas).toBe(2);
+    const topic = await getTopic(stand.rgw, arn("engine-elsewhere"));
+    expect(topic).toMatchObject({ "push-endpoint": "http://192.0.2.80:8080/notify" });
+    expect(await stand.notifications("engine-raw")).toContain("engine-to-http -> engine-ours");
+  });
+
+  describe("a change of names or parents", () => {
+    let state: State;
+    beforeAll(async () => {
+      state = await project.state("--show-secrets");
+      if (process.env.USDF_RECORD_STATE) record(config, state);
+    });
+
+    /** Previews a program on a recorded state; what it would do to what has state. */
+    async function hold(recorded: Recording, name: string, change?: (folder: string) => void): Promise<string[]> {
+      const dir = join(stand.dir, name);
+      if (change) {
+        // Modules are found from where they really are, so the changed copy is no link.
+        mkdirSync(join(dir, "project"), { recursive: true });
+        for (const part of ["index.ts", "components"])
+          cpSync(join(root, part), join(dir, "project", part), { recursive: true });
+        change(join(dir, "project"));
+      }
+      const copy = stand.project("engine", { dir, own: change ? ["index.ts", "components"] : [] });
+      await copy.init();
+      await copy.setSecret("usdf:secrets", secretValues);
+      const file = join(dir, "state.json");
+      writeFileSync(file, JSON.stringify(recorded.state));
+      await copy.mustRun("stack", "import", "--file", file);
+      copy.configure(recorded.config);
+      return complaintsAbout((await copy.json("preview", "--json")) as Parameters<typeof complaintsAbout>[0]);
+    }
+
+    /** Replaces text in a file of the copied program; it must be there. */
+    function edit(folder: string, file: string, from: string, to: string): void {
+      const text = readFileSync(join(folder, file), "utf8");
+      if (!text.includes(from)) throw new Error(`${file} has no ${from}: the test must follow it`);
+      writeFileSync(join(folder, file), text.replace(from, to));
+    }
+
+    it("replaces nothing that has state since the previous commit", async () => {
+      expect(notRecorded(state, recording())).toEqual([]);
+      expect(await hold(previousRecording(), "previous")).toEqual([]);
+    });
+
+    it("is noticed, and an alias mends it", async () => {
+      const renamed = (folder: string) => {
+        edit(
+          folder,
+          "components/embargo/redis.ts",
+          "const name = `${environment.name}-redis`",
+          "const name = `${environment.name}-queue`",
+        );
+        edit(
+          folder,
+          "components/embargo/embargoIngest.ts",
+          "new Enqueue(environment, child)",
+          "new Enqueue(environment, { provider: opts?.provider })",
+        );
+      };
+      const complaints = await hold(recording(), "renamed", renamed);
+      const redis =
+        "urn:pulumi:engine::usdf::usdf:embargo:EmbargoIngest$usdf:embargo:Redis$usdf:platform:Workload$kubernetes:apps/v1:StatefulSet::ours-redis";
+      expect(complaints).toContain(
+        `${redis} would end (delete). It has state, or clients that know it: add an alias with its old name, type or parent ` +
+          "to the component's options, or keep the field that cannot change.",
+      );
+      expect(complaints.filter((complaint) => complaint.includes("usdf:embargo:Enqueue$"))).not.toEqual([]);
+
+      const mended = await hold(recording(), "mended", (folder) => {
+        renamed(folder);
+        edit(
+          folder,
+          "components/embargo/redis.ts",
+          "{}, opts)",
+          "{}, { ...opts, aliases: [{ name: `${environment.name}-redis` }] })",
+        );
+        edit(
+          folder,
+          "components/embargo/embargoIngest.ts",
+          "{ provider: opts?.provider }",
+          "{ provider: opts?.provider, aliases: [{ parent: this }] }",
+        );
+      });
+      expect(mended).toEqual([]);
+    });
+
+    it("is noticed when the recording is older than a component", () => {
+      const { resources = [], ...deployment } = recording().state.deployment;
+      const older = resources.filter(({ type }) => type !== "kubernetes:apps/v1:StatefulSet");
+      const complaints = notRecorded(state, {
+        config,
+        state: { version: 3, deployment: { ...deployment, resources: older } },
+      });
+      expect(complaints).toHaveLength(2);
+      expect(complaints[0]).toContain(
+        "kubernetes:apps/v1:StatefulSet::ours-redis is not in test/engine/recorded/everything.json",
+      );
+    });
+  });
+
+  it("changes who brings the secrets, and whose images run, and back, without replacing anything", async () => {
+    const images = () =>
+      ["enqueue", "ingest", "idle", "presence"].map(
+        (name) => deployment(name).spec.template.spec.containers[0].image.split(":")[0] as string,
+      );
+    const secrets = (kind: string) => ({ "usdf:platform": { secrets: { kind } } });
+    const byPath = Map.groupBy(Object.entries(secretValues), ([key]) => key.split("#")[0]!);
+    for (const [path, fields] of byPath)
+      await stand.vault.put(path, Object.fromEntries(fields.map(([key, value]) => [key.split("#")[1]!, value])));
+
+    project.configure({ ...environment({ image: "upstream" }), ...secrets("vaultSecret") });
     const there = await project.up();
-    expect(images()["embargo-butler-ingest"]).toBe("ghcr.io/lsst-dm/embargo-butler-ingest");
-    configure({});
+    expect(images()).toContain("ghcr.io/lsst-dm/embargo-butler-ingest");
+    expect(stand.cluster.list("vaultsecrets").length).toBeGreaterThan(5);
+    project.configure({ ...config, ...secrets("externalSecret") });
     const back = await project.up();
-    expect(Object.values(images()).every((image) => /^ghcr\.io\/lsst-dm\/usdf-/.test(image as string))).toBe(true);
+    expect(images().every((image) => /^ghcr\.io\/lsst-dm\/usdf-/.test(image))).toBe(true);
+    expect([stand.cluster.list("vaultsecrets"), stand.cluster.list("externalsecrets").length > 5]).toEqual([[], true]);
     expect(there + back).not.toContain("replaced");
   });
 
-  it("takes away what it made, but not the volumes' namespaces", async () => {
-    const { code, output } = await project.run("destroy", "--yes", "--skip-preview");
-    expect([code, output.includes("deleted")]).toEqual([0, true]);
-    expect(cluster.list("deployments")).toEqual([]);
-    expect(cluster.list("namespaces").map(({ metadata }) => metadata.name)).toContain("ours");
+  it("takes away what it made, but not the namespaces with their volumes", async () => {
+    await project.mustRun("destroy", "--yes", "--skip-preview");
+    const kinds = [
+      ...["deployments", "statefulsets", "cronjobs", "services", "networkpolicies", "poddisruptionbudgets", "secrets"],
+      ...[
+        "serviceaccounts",
+        "externalsecrets",
+        "vaultsecrets",
+        "podmonitors",
+        "prometheusrules",
+        "persistentvolumeclaims",
+      ],
+    ].join(",");
+    const left = stand.cluster.list(kinds).filter(inOwn);
+    expect(left.map(({ kind, metadata }) => `${kind} ${metadata.namespace}/${metadata.name}`).sort()).toEqual([
+      "PersistentVolumeClaim old/data-redis-0",
+      "PersistentVolumeClaim ours/data-redis-0",
+      "ServiceAccount old/default",
+      "ServiceAccount ours/default",
+    ]);
+    expect(stand.cluster.list("namespaces").map(({ metadata }) => metadata.name)).toEqual(expect.arrayContaining(own));
+    expect(await stand.notifications("engine-raw")).toEqual([]);
+    for (const topic of ["engine-ours", "engine-old", "engine-elsewhere"])
+      expect(await getTopic(stand.rgw, arn(topic))).toBeUndefined();
+    expect((await project.state()).deployment.resources ?? []).toEqual([]);
   });
 });

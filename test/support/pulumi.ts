@@ -12,10 +12,11 @@ export const root = resolve(__dirname, "../..");
 /** Folder of Pulumi's CLI and plugins, of Kubernetes and of Vault. */
 export const tools = dirname(tool("cluster"));
 
-/** How a run of the CLI ended, and what it wrote to both streams. */
+/** How a run of the CLI ended, and what it wrote: to both streams, and to the first alone. */
 export interface Ended {
   readonly code: number;
   readonly output: string;
+  readonly stdout: string;
 }
 
 /** Arguments of {@link PulumiProject}. */
@@ -59,8 +60,6 @@ export class PulumiProject {
       PULUMI_SKIP_UPDATE_CHECK: "1",
       // Else it asks the network, for as long as that takes, for the aws plugin, which no stack of these tests needs.
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-      // What is not on PATH is not to be had; looking for it takes minutes where names are not resolved.
-      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       NODE_NO_WARNINGS: "1",
       ...options.environment,
     };
@@ -78,20 +77,38 @@ export class PulumiProject {
 
   /**
    * Replaces the stack's configuration, by full key (`usdf:embargo`).
-   * @param config - In place of all that was there; a value that `pulumi config set --secret` made must be set again.
+   * @param config - In place of all that was there but secrets ({@link setSecret}).
    */
   configure(config: Readonly<Record<string, unknown>>): void {
-    const kept = existsSync(this.settingsFile) ? (parse(readFileSync(this.settingsFile, "utf8")) as object | null) : {};
-    writeFileSync(this.settingsFile, stringify({ ...kept, config }));
+    type Settings = { config?: Record<string, unknown> } | null;
+    const text = existsSync(this.settingsFile) ? readFileSync(this.settingsFile, "utf8") : "";
+    const { config: before = {}, ...kept } = (parse(text) as Settings) ?? {};
+    const isSecret = (value: unknown) => typeof value === "object" && value !== null && "secure" in value;
+    const secrets = Object.fromEntries(Object.entries(before).filter(([, value]) => isSecret(value)));
+    writeFileSync(this.settingsFile, stringify({ ...kept, config: { ...secrets, ...config } }));
+  }
+
+  /** Sets a secret of the stack's configuration; an object is kept as JSON. */
+  async setSecret(key: string, value: unknown): Promise<void> {
+    const { cli, ended } = this.begin("config", "set", "--secret", key);
+    cli.stdin!.end(typeof value === "string" ? value : JSON.stringify(value)); // no argument: others could read it
+    const { code, output } = await ended;
+    if (code !== 0) throw new Error(`pulumi config set --secret ${key} ended with ${code}:\n${output}`);
   }
 
   /** Starts the CLI; `ended` resolves when it has ended, with whatever code. */
   begin(...args: string[]): { readonly cli: ChildProcess; readonly ended: Promise<Ended> } {
     const all = [...args, "--stack", this.options.stack, "--non-interactive", "--cwd", this.folder];
-    const cli = spawn("pulumi", all, { env: this.environment, stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    for (const stream of [cli.stdout, cli.stderr]) stream.on("data", (chunk) => (output += String(chunk)));
-    return { cli, ended: this.wait(cli, () => output) };
+    // A process group of its own, so that a test can end the CLI with all that it started.
+    const cli = spawn("pulumi", all, { env: this.environment, stdio: "pipe", detached: true });
+    if (args[0] !== "config") cli.stdin.end();
+    const written = { output: "", stdout: "" };
+    cli.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      written.output += chunk;
+      written.stdout += chunk;
+    });
+    cli.stderr.setEncoding("utf8").on("data", (chunk: string) => (written.output += chunk));
+    return { cli, ended: this.wait(cli, written) };
   }
 
   /** Runs the CLI to its end. */
@@ -115,16 +132,23 @@ export class PulumiProject {
   }
 
   /** Outputs of the stack, secrets hidden. */
-  async outputs<T = Record<string, unknown>>(): Promise<T> {
-    return JSON.parse(await this.mustRun("stack", "output", "--json")) as T;
+  outputs<T = Record<string, unknown>>(): Promise<T> {
+    return this.json("stack", "output", "--json") as Promise<T>;
   }
 
   /** The stack's state, as `pulumi stack export` prints it. */
-  async state(): Promise<{ deployment: { resources?: StateResource[]; pending_operations?: unknown[] } }> {
-    return JSON.parse(await this.mustRun("stack", "export"));
+  state(...args: string[]): Promise<State> {
+    return this.json("stack", "export", ...args) as Promise<State>;
   }
 
-  private async wait(cli: ChildProcess, output: () => string): Promise<Ended> {
+  /** Runs the CLI, which prints JSON. @throws Error with the whole output when it fails. */
+  async json(...args: string[]): Promise<unknown> {
+    const { code, output, stdout } = await this.run(...args);
+    if (code !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${code}:\n${output}`);
+    return JSON.parse(stdout);
+  }
+
+  private async wait(cli: ChildProcess, written: { output: string; stdout: string }): Promise<Ended> {
     let ended: { code: number } | undefined;
     let failure: Error | undefined;
     cli.once("close", (code) => (ended = { code: code ?? 1 }));
@@ -133,8 +157,8 @@ export class PulumiProject {
     let meanwhileAt = started;
     while (ended === undefined && failure === undefined) {
       if (Date.now() - started > limitMs) {
-        cli.kill("SIGKILL");
-        throw new Error(`${cli.spawnargs.join(" ")} did not end in ${limitMs / 1000} s:\n${output()}`);
+        process.kill(-cli.pid!, "SIGKILL");
+        throw new Error(`${cli.spawnargs.join(" ")} did not end in ${limitMs / 1000} s:\n${written.output}`);
       }
       if (Date.now() >= meanwhileAt) {
         await this.options.meanwhile?.();
@@ -143,8 +167,18 @@ export class PulumiProject {
       await sleep(20);
     }
     if (failure) throw failure;
-    return { code: ended!.code, output: output() };
+    return { ...written, code: ended!.code };
   }
+}
+
+/** A stack's state, as `pulumi stack export` prints it. */
+export interface State {
+  readonly version: number;
+  readonly deployment: {
+    readonly resources?: readonly StateResource[];
+    readonly pending_operations?: readonly unknown[];
+    readonly [field: string]: unknown;
+  };
 }
 
 /** A resource in a stack's state; what tests look at. */

@@ -1,0 +1,2 @@
+export { usdfOutputs } from "./reader";
+export { type EnvironmentOutputs, type Outputs, outputsVersion, type StackOutputs, stackOutputsSchema } from "./schema";

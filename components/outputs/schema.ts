@@ -1,0 +1,55 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+
+/**
+ * Form of the outputs. It grows when an output is taken away, renamed or means something else; a new output is none of
+ * these, so readers ignore what they do not know.
+ */
+export const outputsVersion = 1;
+
+const images = z.object({
+  enqueue: z.string().describe("Image of enqueue."),
+  ingest: z.string().describe("Image of ingest; reconcile runs it too where it is ours."),
+  idle: z.string().describe("Image of idle."),
+  presence: z.string().optional().describe("Image of presence. Absent without presence."),
+  redis: z.string().describe("Image of Redis."),
+});
+
+const environment = z.object({
+  kubeContext: z.string().describe("Context of the kubeconfig whose cluster it is in."),
+  namespace: z.string().describe("Its namespace."),
+  bucket: z.string().describe("What it ingests, as Redis and the Butler name it: `[profile@]bucket`."),
+  enqueueUrl: z.url().describe("What a topic pushes to: URL of the webhook, or `kafka://` and the brokers."),
+  presenceUrl: z
+    .url()
+    .optional()
+    .describe("What clients put before `/<instrument>/<group>/<snap>/<detector>`. Absent without presence."),
+  redisEndpoint: z.string().describe("`host:port` of Redis; outside the cluster only where it has a load balancer."),
+  images: images.describe("Images that its pods run, with tag or digest."),
+});
+
+const topic = z.object({
+  arn: z.string().startsWith("arn:").describe("ARN of the topic, for notifications of other buckets."),
+  environment: z.string().optional().describe("Environment of embargo that it feeds. Absent for any other receiver."),
+});
+
+const gateway = z.object({
+  url: z.url().describe("URL of the gateway."),
+  topics: z.record(z.string(), topic).describe("Topics of this stack by name."),
+});
+
+/** Outputs of a stack: what other programs may rely on. None is a secret. */
+export const stackOutputsSchema = z.object({
+  apiVersion: z.literal(outputsVersion).describe("Form of these outputs; other forms are not readable as this one."),
+  versions: z
+    .object({ usdf: z.string().describe("Version of this project that the stack was last brought up with.") })
+    .describe("What the stack was made by."),
+  embargo: z.record(z.string(), environment).describe("Environments of embargo ingest by name."),
+  ceph: z.record(z.string(), gateway).describe("Ceph object gateways by the name that the configuration gives them."),
+});
+
+export type EnvironmentOutputs = z.output<typeof environment>;
+export type StackOutputs = z.output<typeof stackOutputsSchema>;
+
+/** The same while the engine still works it out. */
+export type Outputs<T = StackOutputs> = T extends object ? { [Name in keyof T]: Outputs<T[Name]> } : pulumi.Input<T>;
