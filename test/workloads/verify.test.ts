@@ -2,9 +2,10 @@
 import { ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
 import type { Redis } from "ioredis";
 import { Client } from "pg";
-import { notificationProvider, topicProvider } from "../../components/ceph";
+import { notificationProvider, type RgwAccess, topicProvider } from "../../components/ceph";
 import { type Bucket, clientOf, sendExposures } from "../../local/camera";
-import { type RunningPostgres, type RunningRedis, startPostgres, startRedis } from "../../local/services";
+import { startRelay } from "../../local/relay";
+import { type RunningPostgres, type RunningRedis, startKafka, startPostgres, startRedis } from "../../local/services";
 import { type Journey, type Place, sendCanary } from "../../local/verify";
 import { makeCanary } from "../../local/verify/canary";
 import { removeLeftovers } from "../../local/verify/clean";
@@ -28,7 +29,9 @@ let postgres: RunningPostgres;
 let gateway: TestGateway;
 let python: string;
 let bucket: Bucket;
+let rgw: RgwAccess;
 let place: Place;
+const events = ["s3:ObjectCreated:*"];
 const pods = new Map<string, Pod>();
 
 const environments: Record<string, () => Record<string, string>> = {
@@ -83,10 +86,9 @@ beforeAll(async () => {
   bucket = await gateway.createBucket("rubin-summit");
   await Promise.all(["enqueue", "ingest", "presence"].map((workload) => start(workload)));
   const enqueueUrl = `http://${addresses.enqueue}:8000/notify`;
-  const rgw = { url: bucket.endpoint, accessKeyId: bucket.accessKey, secretAccessKey: bucket.secretKey };
+  rgw = { url: bucket.endpoint, accessKeyId: bucket.accessKey, secretAccessKey: bucket.secretKey };
   const topic = { rgw, name: "verify", pushEndpoint: enqueueUrl, opaqueData: secret, persistent: false };
   const { outs } = await topicProvider.create(topic);
-  const events = ["s3:ObjectCreated:*"];
   await notificationProvider.create({ rgw, bucket: bucket.name, entryId: "verify", topicArn: outs.arn, events });
   place = {
     ...{ environment: "test", bucket, path, enqueueUrl },
@@ -157,6 +159,25 @@ describe("usdf verify", () => {
   it("ends in the Butler where there is no presence", async () => {
     const journey = await verify({ presenceUrl: undefined });
     expect([journey.ok, hopsOf(journey)]).toEqual([true, ["connect", "put", "notify", "claim", "ingest"]]);
+  });
+
+  it("goes by way of Kafka as well", async () => {
+    const kafka = await startKafka({ dir: `${dir}/kafka`, address: testAddress(5) });
+    const relay = await startRelay({ host: testAddress(6), brokers: [kafka.bootstrap] });
+    try {
+      await kafka.createTopic("verify-kafka", 1);
+      const topic = { rgw, name: "verify-kafka", pushEndpoint: relay.pushEndpoint("verify-kafka"), persistent: false };
+      const { outs } = await topicProvider.create(topic);
+      const entry = { rgw, bucket: bucket.name, entryId: "verify-kafka", topicArn: outs.arn, events };
+      const { id } = await notificationProvider.create(entry);
+      const variables = { KAFKA_CLUSTER: kafka.bootstrap, KAFKA_TOPIC: "verify-kafka" };
+      const journey = await without("enqueue", () => verify({ enqueueUrl: undefined }), variables);
+      await notificationProvider.delete(id, entry);
+      expect([journey.ok, hopsOf(journey)]).toEqual([true, ["connect", "put", "notify", "claim", "ingest", "present"]]);
+    } finally {
+      await relay.close();
+      await kafka.stop();
+    }
   });
 
   it("names connect when Redis does not answer", async () => {
@@ -249,6 +270,10 @@ describe("usdf verify", () => {
     );
     expect(await explain("ingest", { ...seen, attempts: 2, fault: "Slow down." }, scene)).toBe(
       "2 attempts failed, the last one: Slow down. See: log of ingest",
+    );
+    expect(await explain("notify", seen, { ...scene, place: { ...place, enqueueUrl: undefined } })).toBe(
+      "enqueue heard of no notification from its Kafka topic: is the bucket's notification there, does enqueue consume? " +
+        "See: log of enqueue",
     );
     expect(await explain("claim", { ...seen, isQueued: true }, scene)).toBe(
       `It waits in the queue of ${path} (0 objects); 1 ingest pod works on 0 others. See: log of ingest`,

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { makeCanary } from "../../../local/verify/canary";
 import { bucketState, buryObjects } from "../../../workloads/src/lib/queue";
 import { redisKey } from "../../../workloads/src/lib/redisKeys";
 import { PathSet } from "../../../workloads/src/reconcile/pathSet";
@@ -63,6 +64,13 @@ it("finds, in a real listing of some thousands, exactly what was missed, and que
   expect(await run()).toMatchObject({ missed: 1_150, queued: 1_150 });
   expect(await bucketState(stand.redis, bench.bucket)).toMatchObject({ queued: 1_650, dead: 51 });
   expect(await run()).toMatchObject({ missed: 0, queued: 0, pending: 2_001 - 1 });
+});
+
+it("takes no canary of usdf verify for a missed object", async () => {
+  bench = await makeBench(stand);
+  const { key, fits } = makeCanary(bench.bucket, 1);
+  await bench.put(key, fits);
+  expect(await run()).toMatchObject({ listed: 1, compared: 0, missed: 0, unreadable: 0 });
 });
 
 it("leaves young objects and days before --since alone, and does not list those days", async () => {
