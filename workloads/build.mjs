@@ -32,6 +32,7 @@ export async function build() {
     platform: "node",
     target: "node20",
     format: "cjs",
+    external: ["supports-color"], // a terminal's; "debug" takes it where some other tool has brought it
     legalComments: "none", // the texts of the licences are in the list
     metafile: true,
     logLevel: "warning",

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, chmod, chown, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -29,6 +29,8 @@ export interface PostgresOptions {
   readonly password: string;
   /** Databases to create. */
   readonly databases?: readonly string[];
+  /** Networks beside loopback that may connect, e.g. `10.88.7.0/24`. Default: none. */
+  readonly networks?: readonly string[];
   readonly outlivesParent?: boolean;
   readonly adopt?: ProcessId;
 }
@@ -47,7 +49,8 @@ export interface RunningPostgres {
 
 /** Starts PostgreSQL on a data folder of its own; as root it runs under the user `postgres`, as it must. */
 export async function startPostgres(options: PostgresOptions): Promise<RunningPostgres> {
-  const { dir, address, port = 5432, user = "usdf", password, databases = [], outlivesParent = false, adopt } = options;
+  const { dir, address, port = 5432, user = "usdf", password, databases = [], networks = [] } = options;
+  const { outlivesParent = false, adopt } = options;
   const programs = await ensurePostgres();
   const data = join(dir, "data");
   const logFile = join(dir, "postgres.log");
@@ -60,6 +63,8 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
     const args = ["-D", data, "-U", user, "--pwfile", secret, "-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "-N"];
     try {
       await run(programs.initdb!, args, { cwd: dir, ...identity });
+      const rules = networks.map((network) => `host all all ${network} scram-sha-256\n`);
+      await appendFile(join(data, "pg_hba.conf"), rules.join(""));
     } finally {
       await rm(secret, { force: true });
     }

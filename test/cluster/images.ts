@@ -1,6 +1,18 @@
 /** The images of the embargo system, made from their Dockerfiles' file lists. */
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { usdfImage } from "../../components/platform";
@@ -9,20 +21,18 @@ import { tool } from "../support/cluster";
 import { addLayer, baseImage, copyFiles, type FinalStage, finalStage } from "../support/image";
 import { buildWorkloads, root } from "../support/pod";
 
-/** An image as files and as an archive. */
-export interface BuiltImage {
+/** What a Dockerfile adds to its base image. */
+export interface ImageFiles {
   readonly name: string;
   readonly stage: FinalStage;
-  /** Folder with what the Dockerfile adds to its base, as below `/`. */
+  /** Folder with its files, as below `/`. */
   readonly files: string;
-  /** docker-archive */
-  readonly tar: string;
 }
 
 const nodeBinary = "/usr/local/bin/node";
 
-/** Builds workloads. Node.js of this machine stands for its builder's, the libraries that it loads for Debian. */
-export async function workloadsImage(dir: string): Promise<BuiltImage> {
+/** Files of the image of workloads; Node.js of this machine stands for its builder's. */
+export async function workloadsFiles(dir: string): Promise<ImageFiles> {
   await buildWorkloads();
   const stage = finalStage(join(root, "workloads/Dockerfile"), { VERSION: versionOf(usdfImage.workloads) });
   const files = join(dir, "workloads");
@@ -30,18 +40,14 @@ export async function workloadsImage(dir: string): Promise<BuiltImage> {
     if (from === undefined) return join(root, path);
     return path === nodeBinary ? process.execPath : join(root, path.replace(/^\/build\//, ""));
   });
-  const base = join(dir, "debian.tar");
-  baseImage(base, librariesOf(process.execPath));
-  const image = { name: usdfImage.workloads, stage, files, tar: join(dir, "workloads.tar") };
-  addLayer({ ...image, base, root: files });
-  return image;
+  return { name: usdfImage.workloads, stage, files };
 }
 
 /**
- * Builds ingest upon workloads. Python of this machine with the packages of `requirements.txt` stands for the LSST stack:
+ * Files of the image of ingest. Python of this machine with the packages of `requirements.txt` stands for the LSST stack:
  * `environment.sh`, which the Dockerfile makes of what `setup` sets, puts it on PATH.
  */
-export async function ingestImage(dir: string, workloads: BuiltImage): Promise<BuiltImage> {
+export async function ingestFiles(dir: string, workloads: ImageFiles): Promise<ImageFiles> {
   const python = await ensureButlerPython();
   const stage = finalStage(join(root, "workloads/butler/Dockerfile"), {
     WORKLOADS_IMAGE: workloads.name,
@@ -52,9 +58,21 @@ export async function ingestImage(dir: string, workloads: BuiltImage): Promise<B
   execFileSync(python, [join(root, "workloads/butler/sbom.py"), join(files, "app/dist/sbom.cdx.json")]);
   mkdirSync(join(files, stack), { recursive: true });
   writeFileSync(join(files, stack, "environment.sh"), `declare -x PATH="${stack}/python/bin:$PATH"\n`);
-  const image = { name: usdfImage.ingest, stage, files, tar: join(dir, "ingest.tar") };
-  addLayer({ ...image, base: stackBase(python), root: files });
-  return image;
+  return { name: usdfImage.ingest, stage, files };
+}
+
+/** Makes every image of the embargo system; gives the docker-archives. */
+export async function buildImages(dir: string, redisTag: string): Promise<string[]> {
+  mkdirSync(dir, { recursive: true });
+  const workloads = await workloadsFiles(dir);
+  const ingest = await ingestFiles(dir, workloads);
+  const debian = join(dir, "debian.tar"); // the libraries that Node.js loads stand for it
+  baseImage(debian, librariesOf(process.execPath));
+  const stackTar = stackBase(await ensureButlerPython());
+  const [workloadsTar, ingestTar] = [join(dir, "workloads.tar"), join(dir, "ingest.tar")];
+  addLayer({ ...workloads, base: debian, tar: workloadsTar, root: workloads.files });
+  addLayer({ ...ingest, base: stackTar, tar: ingestTar, root: ingest.files });
+  return [redisImage(dir, redisTag), workloadsTar, ingestTar];
 }
 
 /** Where the base image of ingest has the LSST stack. */
@@ -63,8 +81,11 @@ const stack = "/opt/lsst/software/stack";
 /** What stands for the LSST stack. It is half a gigabyte, the same as long as the requirements are: made once. */
 function stackBase(python: string): string {
   const environment = dirname(dirname(python));
-  const tar = join(cacheDir, `stack-${basename(environment)}.tar`);
+  const maker = createHash("sha256").update(readFileSync(__filename)).digest("hex").slice(0, 8);
+  const tar = join(cacheDir, `stack-${basename(environment)}-${maker}.tar`);
   if (existsSync(tar)) return tar;
+  const old = readdirSync(cacheDir).filter((name) => /^stack-.*\.tar$/.test(name));
+  for (const name of old) rmSync(join(cacheDir, name), { force: true });
   const work = mkdtempSync(join(tmpdir(), "usdf-stack-"));
   try {
     const ask = "import sysconfig; print(sysconfig.get_path('stdlib'))";
@@ -72,7 +93,7 @@ function stackBase(python: string): string {
     const unused = new Set(["site-packages", "dist-packages", "test", "idlelib"]);
     cpSync(library, join(work, "library"), { recursive: true, filter: (path) => !unused.has(basename(path)) });
     baseImage(join(work, "python.tar"), [
-      ...["--tools", "--bin", "chmod", ...librariesOf(process.execPath)],
+      ...["--tools", "--bin", "chmod", ...librariesOf(process.execPath), ...librariesOfPackages()],
       ...["--copy", `${join(work, "library")}:${library}`, "--copy", realpathSync(python)],
     ]);
     // Packages of PyPI bring their libraries: no need to look what each of hundreds loads.
@@ -89,7 +110,7 @@ function stackBase(python: string): string {
 }
 
 /** Redis of this machine under the name that the stack declares; gives the docker-archive. */
-export function redisImage(dir: string, tag: string): string {
+function redisImage(dir: string, tag: string): string {
   const tar = join(dir, "redis.tar");
   const programs = ["redis-server", "redis-cli", "sed", "grep"].flatMap((program) => ["--bin", program]);
   execFileSync(tool("host-image"), [
@@ -102,6 +123,18 @@ export function redisImage(dir: string, tag: string): string {
 function librariesOf(program: string): string[] {
   const lines = execFileSync("ldd", [program], { encoding: "utf8" });
   return [...lines.matchAll(/(\/\S+) \(0x/g)].flatMap(([, path]) => ["--copy", `${realpathSync(path!)}:${path!}`]);
+}
+
+/**
+ * Options of `host-image` for the libraries that packages of PyPI expect of any Linux (PEP 600) beside those of Node.js, and
+ * for PostgreSQL's, which psycopg finds by `ldconfig`.
+ */
+function librariesOfPackages(): string[] {
+  const known = execFileSync("/sbin/ldconfig", ["-p"], { encoding: "utf8" });
+  const names = ["librt.so.1", "libutil.so.1", "libnsl.so.1", "libresolv.so.2", "libz.so.1", "libpq.so.5"];
+  const found = names.flatMap((name) => new RegExp(`^\\t${name} \\(.*x86-64\\) => (.*)$`, "m").exec(known)?.[1] ?? []);
+  const copies = found.flatMap((path) => ["--copy", `${realpathSync(path)}:${path}`]);
+  return [...copies, "--copy", "/sbin/ldconfig", "--copy", "/etc/ld.so.cache"];
 }
 
 const versionOf = (image: string) => image.slice(image.lastIndexOf(":") + 1);

@@ -1,0 +1,272 @@
+/** The embargo system on a real node, as a facility has it: what `pulumi up` made, and what stands around the cluster. */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Redis } from "ioredis";
+import { type Bucket, sendExposures, type SentExposure } from "../../local/camera";
+import { ensureButlerPython, type RunningPostgres, startPostgres } from "../../local/services";
+import { bucketState } from "../../workloads/src/lib/queue";
+import { redisKey } from "../../workloads/src/lib/redisKeys";
+import { prepareRegistry, registryContents } from "../support/butler";
+import { startGateway, type TestGateway, testProfile } from "../support/gateway";
+import { testFolder, until } from "../support/network";
+import { root } from "../support/pod";
+import { PulumiProject } from "../support/pulumi";
+import { buildImages } from "./images";
+import { machineAddress, Node } from "./node";
+
+/** Environment, and so namespace, of the stack. */
+export const environment = "summit";
+const bucketName = "rubin-summit";
+/** The bucket as Redis names it. */
+export const bucketInUse = `${testProfile}@${bucketName}`;
+const vaultPath = `secret/rubin/usdf-embargo-dmz/${environment}`;
+const butlerRepo = `s3://${testProfile}@rubin-summit-users`;
+const passwords = { redis: "cluster-redis", notification: "cluster-notification", postgres: "cluster-postgres" };
+const redisTag = "7.4.4";
+
+/** What tests change from one `up` to the next. */
+export interface Changes {
+  /** Memory limit of enqueue, ingest and presence: another one rolls their pods. */
+  readonly memoryLimit: string;
+}
+
+/** A cluster with the system in it, an object store and a PostgreSQL beside it on the machine. */
+export class EmbargoStack {
+  /** What the camera sent. */
+  readonly sent: SentExposure[] = [];
+  redis!: Redis;
+  /** What clients put before `/<instrument>/<group>/<snap>/<detector>`. */
+  presenceUrl!: string;
+
+  private constructor(
+    readonly node: Node,
+    readonly gateway: TestGateway,
+    readonly project: PulumiProject,
+    private readonly postgres: RunningPostgres,
+    private readonly folder: ReturnType<typeof testFolder>,
+  ) {}
+
+  /** Starts everything but the system itself: {@link up} brings that. */
+  static async start(): Promise<EmbargoStack> {
+    const folder = testFolder("cluster");
+    const { dir } = folder;
+    const address = machineAddress();
+    const images = buildImages(join(dir, "images"), redisTag);
+    const [gateway, postgres] = await Promise.all([
+      startGateway(join(dir, "rgw"), address),
+      startPostgres({
+        dir: join(dir, "postgres"),
+        address,
+        password: passwords.postgres,
+        databases: ["embargo"],
+        networks: [`${address}/32`, podNetwork],
+      }),
+      images,
+    ]);
+    await Promise.all([gateway.createBucket(bucketName), gateway.createBucket("rubin-summit-users")]);
+    await prepareRegistry(postgres.url("embargo"));
+    await createButler(gateway, postgres);
+    const node = new Node(join(dir, "cluster"));
+    for (const tar of await images) node.load(tar);
+    const { accessKey, secretKey } = gateway.bucket(bucketName) as Bucket;
+    const project = new PulumiProject({
+      dir,
+      stack: "cluster",
+      environment: {
+        KUBECONFIG: node.kubeconfig,
+        AWS_ACCESS_KEY_ID: accessKey,
+        AWS_SECRET_ACCESS_KEY: secretKey,
+        ...gateway.env,
+      },
+      meanwhile: () => node.balance(),
+    });
+    await project.init();
+    return new EmbargoStack(node, gateway, project, postgres, folder);
+  }
+
+  /** `pulumi up`; gives the seconds until everything is ready. */
+  async up({ memoryLimit }: Changes): Promise<number> {
+    const { address } = this.node;
+    const limits = { memory: memoryLimit };
+    const registry = `postgresql://${address}:${this.postgres.port}/embargo`;
+    const topic = `${environment}-notification`;
+    const secrets = {
+      redis: passwords.redis,
+      notification: passwords.notification,
+      profile: this.gateway.env[`LSST_RESOURCES_S3_PROFILE_${testProfile}`],
+      "db-auth.yaml": JSON.stringify([
+        { url: registry, username: this.postgres.user, password: this.postgres.password },
+      ]),
+    };
+    this.project.configure({
+      "usdf:platform": { secrets: { kind: "value" } },
+      "usdf:secrets": Object.fromEntries(
+        Object.entries(secrets).map(([field, value]) => [`${vaultPath}#${field}`, value]),
+      ),
+      "usdf:embargo": {
+        kubeContext: "local",
+        environments: {
+          [environment]: {
+            bucket: bucketName,
+            profile: testProfile,
+            butlerRepo: `${butlerRepo}/butler.yaml`,
+            redis: { tag: redisTag, storageClass: "standard" },
+            enqueue: { replicas: 2, limits },
+            ingest: { replicas: 2, limits, egressPorts: [443, this.postgres.port, 7480] },
+            presence: { replicas: 2, limits },
+          },
+        },
+      },
+      "usdf:ceph": {
+        endpoints: {
+          embargo: {
+            url: this.gateway.rgw.endpoint,
+            topics: { [topic]: { to: { environment } } },
+            buckets: { [bucketName]: { notifications: { [topic]: { topic } } } },
+          },
+        },
+      },
+    });
+    const beganMs = Date.now();
+    await this.project.up();
+    const seconds = (Date.now() - beganMs) / 1000;
+    const { embargo } = (await this.project.outputs()) as { embargo: Record<string, { presenceUrl: string }> };
+    this.presenceUrl = embargo[environment]!.presenceUrl;
+    this.redis ??= this.connectRedis();
+    return seconds;
+  }
+
+  /** Plays the camera and remembers what it sent. */
+  async send(options: {
+    exposures: number;
+    detectors?: readonly string[];
+    ratePerSecond?: number;
+  }): Promise<readonly SentExposure[]> {
+    const { exposures } = await sendExposures({
+      ...options,
+      instrument: "LSSTCam",
+      bucket: this.gateway.bucket(bucketName),
+      dayObs: "20260603",
+      concurrency: 8,
+    });
+    this.sent.push(...exposures);
+    return exposures;
+  }
+
+  /** URIs of every file that was sent. */
+  get sentUris(): string[] {
+    return this.sent.flatMap(({ keys }) => keys.map((key) => `s3://${bucketInUse}/${key}`)).sort();
+  }
+
+  /** URIs of the registry's datasets, each as often as it is there. */
+  async ingestedUris(): Promise<string[]> {
+    return (await registryContents(this.postgres.url("embargo"))).paths.sort();
+  }
+
+  /** Waits until everything that was sent is ingested, and no queue holds anything. */
+  async settled(timeoutMs = 120_000): Promise<void> {
+    const wanted = this.sentUris.length;
+    await until(
+      `${wanted} files to be ingested and the queues to be empty`,
+      async () => {
+        const { queued, retrying, followUps, workers } = await bucketState(this.redis, bucketInUse);
+        const held = workers.reduce((sum, worker) => sum + worker.held, 0);
+        return queued + retrying + followUps + held === 0 && (await this.counted()) >= wanted;
+      },
+      { timeoutMs, pollMs: 500, state: () => this.state() },
+    );
+  }
+
+  /** Objects that Redis counts as ingested. */
+  async counted(): Promise<number> {
+    const days = await this.redis.hgetall(redisKey.ingested(bucketInUse, "LSSTCam"));
+    return Object.values(days).reduce((sum, count) => sum + Number(count), 0);
+  }
+
+  /** Names of the running pods of a workload, e.g. `ingest`. */
+  pods(component: string): string[] {
+    return this.node
+      .list("pods", environment)
+      .filter(({ metadata, status }) => status.phase === "Running" && !metadata.deletionTimestamp)
+      .filter(({ metadata }) => metadata.labels["app.kubernetes.io/name"] === component)
+      .map(({ metadata }) => metadata.name as string);
+  }
+
+  /** Names of all pods, those that end included. */
+  podNames(): string[] {
+    return this.node.list("pods", environment).map(({ metadata }) => metadata.name as string);
+  }
+
+  /** Whether every Deployment has all the pods that it wants, ready. */
+  allReady(): boolean {
+    return this.node
+      .list("deployments", environment)
+      .every(({ spec, status }) => status.readyReplicas === spec.replicas && status.replicas === spec.replicas);
+  }
+
+  kubectl(...args: string[]): string {
+    return this.node.kubectl("--namespace", environment, ...args);
+  }
+
+  /** For the message of a test that fails: what Redis counts, and how the pods are. */
+  async state(): Promise<unknown> {
+    const pods = this.node.list("pods", environment).map(({ metadata, status }) => {
+      const containers = (status.containerStatuses ?? []).map(({ ready, restartCount, state }: ContainerStatus) =>
+        ready ? `ready, ${restartCount} restarts` : state,
+      );
+      return { pod: metadata.name, phase: status.phase, containers };
+    });
+    const queues = await bucketState(this.redis, bucketInUse);
+    const dead = await this.redis.hgetall(redisKey.dead(bucketInUse));
+    return { sent: this.sentUris.length, counted: await this.counted(), queues, dead, pods };
+  }
+
+  async stop(): Promise<void> {
+    this.redis?.disconnect();
+    this.node.down();
+    await Promise.all([this.gateway.rgw.stop(), this.postgres.stop()]);
+    if (!process.env.KEEP_TEST_FOLDER) this.folder.remove();
+  }
+
+  private connectRedis(): Redis {
+    const service = this.node.list("services", environment).find(({ metadata }) => metadata.name === "redis");
+    const client = new Redis({
+      host: service.spec.clusterIP,
+      password: passwords.redis,
+      maxRetriesPerRequest: null,
+    });
+    client.on("error", () => {}); // it connects again by itself
+    return client;
+  }
+}
+
+interface ContainerStatus {
+  ready: boolean;
+  restartCount: number;
+  state: object;
+}
+
+/** Addresses of pods in the node. */
+const podNetwork = "10.88.7.0/24";
+
+/** Makes the repository, as administrators did long before there was this stack: in the object store, over PostgreSQL. */
+async function createButler(gateway: TestGateway, postgres: RunningPostgres): Promise<void> {
+  const code = [
+    "import os",
+    "from lsst.daf.butler import Butler, Config",
+    "config = Config()",
+    'config["registry", "db"] = os.environ["REGISTRY"]',
+    `Butler.makeRepo("${butlerRepo}", config=config)`,
+  ];
+  await promisify(execFile)(await ensureButlerPython(), ["-c", code.join("\n")], {
+    cwd: root,
+    env: {
+      ...process.env,
+      ...gateway.env,
+      REGISTRY: `postgresql://${postgres.host}:${postgres.port}/embargo`,
+      PGUSER: postgres.user,
+      PGPASSWORD: postgres.password,
+    },
+  });
+}

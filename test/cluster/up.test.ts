@@ -1,0 +1,126 @@
+/** The embargo system through the real engine, as pods of the real images on a real node. */
+import { bucketState } from "../../workloads/src/lib/queue";
+import { redisKey } from "../../workloads/src/lib/redisKeys";
+import { until } from "../support/network";
+import { missing } from "./node";
+import { ask, PresenceClients } from "./presence";
+import { bucketInUse, EmbargoStack, environment } from "./stack";
+
+jest.setTimeout(400_000);
+if (missing) console.warn(`cluster tier skipped: ${missing}`);
+
+/** Some sensors, science, wavefront and guiders: a shower of exposures is many batches of few files. */
+const someDetectors = ["R22_S11", "R01_S00", "R14_S22", "R00_SW0", "R44_SG1"];
+
+(missing ? describe.skip : describe)("the embargo system on a cluster", () => {
+  let stack: EmbargoStack;
+  const beganMs = Date.now();
+  /** A line of progress: this test takes minutes, and says where it is. */
+  const tell = (what: string) =>
+    void process.stderr.write(`cluster ${((Date.now() - beganMs) / 1000).toFixed(0).padStart(3)} s: ${what}\n`);
+
+  beforeAll(async () => {
+    stack = await EmbargoStack.start();
+    tell("node, gateway, PostgreSQL and images are there");
+  }, 600_000);
+  afterAll(async () => {
+    await stack?.stop();
+  }, 60_000);
+
+  /** Everything that was sent is in the registry once, and counted once. */
+  async function expectAllOnce(): Promise<void> {
+    await stack.settled();
+    expect(await stack.ingestedUris()).toEqual(stack.sentUris);
+    expect(await stack.counted()).toBe(stack.sentUris.length);
+    expect(await stack.redis.hgetall(redisKey.received(bucketInUse))).toEqual({
+      "20260603": String(stack.sentUris.length),
+    });
+    expect(await stack.redis.hlen(redisKey.dead(bucketInUse))).toBe(0);
+    expect(await stack.redis.llen(redisKey.rejected)).toBe(0);
+  }
+
+  it("comes up in a namespace that enforces Pod Security restricted", async () => {
+    const seconds = await stack.up({ memoryLimit: "512Mi" });
+    tell(`up to all-ready took ${seconds.toFixed(1)} s`);
+    for (const component of ["redis", "idle", "enqueue", "ingest", "presence"]) {
+      expect([component, stack.pods(component).length]).toEqual([
+        component,
+        ["redis", "idle"].includes(component) ? 1 : 2,
+      ]);
+    }
+    const privileged = () => stack.kubectl("run", "root", "--image", "redis:7.4.4", "--privileged");
+    expect(privileged).toThrow('violates PodSecurity "restricted:latest"');
+  });
+
+  it("brings an exposure of the camera into the Butler, and presence tells it outside the cluster", async () => {
+    const [exposure] = await stack.send({ exposures: 1 });
+    expect(exposure!.keys.length).toBe(205);
+    await expectAllOnce();
+    for (const detector of ["R22_S11", "R44_SW1"]) {
+      const uri = stack.sentUris.find((sent) => sent.includes(detector));
+      const url = `${stack.presenceUrl}/LSSTCam/${exposure!.groupId}/0/${detector}`;
+      expect(await ask(url)).toEqual({ error: false, present: true, uri });
+    }
+    tell("an exposure is in the Butler");
+  });
+
+  it("reconcile runs as the CronJob's Job and finds nothing missing", async () => {
+    stack.kubectl("create", "job", "once", "--from=cronjob/embargo-butler-reconcile");
+    stack.kubectl("wait", "--for=condition=Complete", "job/once", "--timeout=120s");
+    expect(stack.kubectl("logs", "job/once")).toContain('"missing":0');
+    tell("reconciled");
+  });
+
+  it("loses nothing when pods are deleted while they work", async () => {
+    const sending = stack.send({ exposures: 60, detectors: someDetectors, ratePerSecond: 2 });
+    const working = () =>
+      until("an ingest pod to hold files", async () => {
+        const { workers } = await bucketState(stack.redis, bucketInUse);
+        const running = stack.pods("ingest");
+        return workers.find(({ pod, held }) => held > 0 && running.includes(pod))?.pod;
+      });
+    const deleted: string[] = [];
+    for (const how of [["--grace-period=30"], ["--grace-period=0", "--force"]]) {
+      for (const pod of [await working(), stack.pods("enqueue")[0]!]) {
+        stack.kubectl("delete", "pod", pod, "--wait=false", ...how);
+        deleted.push(pod);
+        tell(`deleted ${pod} ${how.join(" ")}`);
+        await until(`another pod in place of ${pod}`, () => stack.allReady(), { timeoutMs: 60_000, pollMs: 500 });
+      }
+    }
+    await sending;
+    await expectAllOnce();
+    expect(new Set(deleted).size).toBe(4);
+    tell("pods were deleted, nothing is lost");
+  });
+
+  it("loses nothing in a rolling update under load, and presence refuses nobody", async () => {
+    const before = ["enqueue", "ingest", "presence"].flatMap((component) => stack.pods(component));
+    const clients = new PresenceClients(`${stack.presenceUrl}/LSSTCam/none/0/R22_S11`);
+    let updated = false;
+    const sending = (async () => {
+      while (!updated) await stack.send({ exposures: 4, detectors: someDetectors, ratePerSecond: 2 });
+    })();
+    const seconds = await stack.up({ memoryLimit: "640Mi" }).finally(() => (updated = true));
+    await sending;
+    await until("the old pods to be gone", () => !stack.podNames().some((name) => before.includes(name)), {
+      timeoutMs: 90_000,
+      pollMs: 500,
+    });
+    await clients.stop();
+    tell(`rolled in ${seconds.toFixed(1)} s; ${clients.asked} requests, failures: ${JSON.stringify(clients.failures)}`);
+    expect(clients.failures).toEqual({});
+    await expectAllOnce();
+  });
+
+  it("lets an eviction take one of two pods, and not the other", async () => {
+    const evict = (pod: string) =>
+      stack.node.kubectlWith(
+        JSON.stringify({ apiVersion: "policy/v1", kind: "Eviction", metadata: { name: pod, namespace: environment } }),
+        ...["create", "--raw", `/api/v1/namespaces/${environment}/pods/${pod}/eviction`, "-f", "-"],
+      );
+    const [first, second] = stack.pods("presence") as [string, string];
+    evict(first);
+    expect(() => evict(second)).toThrow("disruption budget");
+  });
+});
