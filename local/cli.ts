@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { version } from "../package.json";
 import { exitCodeOf, exitCodes } from "./exit";
+import * as adopt from "./commands/adopt";
 import * as bench from "./commands/bench";
 import * as camera from "./commands/camera";
 import * as docs from "./commands/docs";
@@ -10,13 +11,14 @@ import * as embargo from "./commands/embargo";
 import * as logs from "./commands/logs";
 import * as preview from "./commands/preview";
 import * as render from "./commands/render";
+import * as secrets from "./commands/secrets";
 import * as status from "./commands/status";
 import * as test from "./commands/test";
 import * as up from "./commands/up";
 import * as verify from "./commands/verify";
 
 /** In the order of the help: first what a newcomer types first. */
-const commands = [up, status, logs, down, verify, doctor, preview, render, camera, embargo, test, bench, docs];
+const commands = [up, status, logs, down, verify, doctor, preview, render, adopt, secrets, camera, embargo, test, bench, docs];
 
 const exitHelp = `
 Exit codes:

@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { EmbargoConfig, EmbargoEnvironment, PlatformConfig } from "../config";
-import { imageOf } from "../config";
+import { imageOf, isAdopting } from "../config";
 import type { Opening, PodSelector, SecretKeyReference, VaultField } from "../platform";
 
 /** What the parts of one environment share. */
@@ -44,6 +44,7 @@ export function identity(environment: Environment, component: string) {
     component,
     labels: { app, site },
     selector,
+    adopting: isAdopting(component, settings),
     monitoring: platform.monitoring,
   };
 }
@@ -61,10 +62,16 @@ export interface SecretDeclaration {
 }
 export type SecretName = "redis" | "notification" | "s3" | "db-auth" | "db-env" | "rucio-auth";
 
+/** Vault path of an environment's own secrets; others are shared with whoever else needs them. */
+export function ownSecretPath({ settings, name }: Pick<Environment, "settings" | "name">): string {
+  return settings.secrets.path ?? `secret/rubin/usdf-embargo-dmz/${name}`;
+}
+
 /** Where each secret of an environment is in Vault, whether its pods need it or not. */
 export function secretTable(environment: Environment): Record<SecretName, SecretDeclaration> {
-  const { settings, name } = environment;
-  const { path = `secret/rubin/usdf-embargo-dmz/${name}`, s3Path, dbAuthPath, postgresPath } = settings.secrets;
+  const { settings } = environment;
+  const { s3Path, dbAuthPath, postgresPath } = settings.secrets;
+  const path = ownSecretPath(environment);
   const withProfile = settings.profile !== undefined;
   return {
     redis: { path, fields: { "redis-password": "redis" } },

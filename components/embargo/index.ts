@@ -1,1 +1,2 @@
 export { EmbargoIngest, type EmbargoIngestArgs } from "./embargoIngest";
+export { environmentOf, ownSecretPath, secretsInUse, secretTable } from "./environment";

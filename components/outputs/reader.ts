@@ -17,17 +17,20 @@ export function readOutputs(stack: string, outputs: unknown): StackOutputs {
   if (result.success) return result.data;
   const { apiVersion } = (outputs ?? {}) as { apiVersion?: unknown };
   if (apiVersion === undefined)
-    throw new pulumi.RunError(
+    throw fault(
       `Stack ${stack} has no output apiVersion: it is none of usdf, or was not brought up yet. ` +
         "Correct the name, or run `pulumi up` there first.",
     );
   if (apiVersion !== outputsVersion)
-    throw new pulumi.RunError(
+    throw fault(
       `Stack ${stack} has outputs of form ${JSON.stringify(apiVersion)}, this program reads form ${outputsVersion}. ` +
         "Use the version of usdf that the stack was brought up with.",
     );
   const faults = result.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
-  throw new pulumi.RunError(
-    `Outputs of stack ${stack} cannot be read: ${faults.join("; ")}. Run \`pulumi up\` there again.`,
-  );
+  throw fault(`Outputs of stack ${stack} cannot be read: ${faults.join("; ")}. Run \`pulumi up\` there again.`);
+}
+
+/** An error that Pulumi shows without the frames of this file. */
+function fault(message: string): Error {
+  return Object.assign(new pulumi.RunError(message), { stack: message });
 }

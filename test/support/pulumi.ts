@@ -31,6 +31,8 @@ export interface PulumiProjectOptions {
   readonly meanwhile?: () => void | Promise<void>;
   /** Files and folders of the checkout that this project has in another form; the test puts them there. */
   readonly own?: readonly string[];
+  /** Folder of another program, which is there already. Default: the ordinary program, in `dir`. */
+  readonly folder?: string;
 }
 
 /** Longest run of the CLI. */
@@ -44,10 +46,10 @@ export class PulumiProject {
 
   constructor(private readonly options: PulumiProjectOptions) {
     const { dir, own = [] } = options;
-    this.folder = join(dir, "project");
+    this.folder = options.folder ?? join(dir, "project");
     mkdirSync(this.folder, { recursive: true });
     const parts = ["index.ts", "components", "local", "workloads", "node_modules", "package.json", "Pulumi.yaml"];
-    for (const part of parts) {
+    for (const part of options.folder === undefined ? parts : []) {
       const link = join(this.folder, part);
       if (!own.includes(part) && !existsSync(link)) symlinkSync(join(root, part), link);
     }

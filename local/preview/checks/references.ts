@@ -67,7 +67,13 @@ export function checkReferences(objects: readonly DeclaredObject[]): StackFindin
 }
 
 /** The Secret that an object makes, by whatever operator, with its keys. */
-function providedSecret({ kind, metadata, spec, data, stringData }: Manifest): [string, Set<string> | undefined][] {
+export function providedSecret({
+  kind,
+  metadata,
+  spec,
+  data,
+  stringData,
+}: Manifest): [string, Set<string> | undefined][] {
   if (kind === "Secret") return [[metadata.name, keysOf(data, stringData)]];
   if (kind === "ExternalSecret") {
     const keys = (spec.data ?? []).map((one: { secretKey: string }) => one.secretKey) as string[];
