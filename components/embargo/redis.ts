@@ -18,12 +18,14 @@ function settingsOf(maxMemoryMi: number): string {
 
 /**
  * Writes the configuration to a file that only Redis can read, since arguments show in every process list.
- * $1 = that file, $2 = data folder, $3 = more settings.
+ * $1 = that file, $2 = data folder, $3 = more settings. In a pod it listens on the loopback too, where `kubectl port-forward`
+ * comes in; a pod's address that is a loopback one is shared with the rest of the machine.
  */
 const start = `set -eu
 umask 077
+case $POD_IP in 127.*) near= ;; *) near=127.0.0.1 ;; esac
 {
-  printf 'bind %s\\ndir "%s"\\nrequirepass "' "$POD_IP" "$2"
+  printf 'bind %s %s\\ndir "%s"\\nrequirepass "' "$POD_IP" "$near" "$2"
   printf %s "$REDISCLI_AUTH" | sed 's/["\\\\]/\\\\&/g'
   printf '"\\n%s\\n' "$3"
 } > "$1"

@@ -115,8 +115,11 @@ class Way {
 
   private async connect(): Promise<void> {
     const { host, port = 6379 } = this.place.redis;
+    let refusal: Error | undefined; // of the connection; the command says only that there is none
+    this.redis.on("error", (error: Error) => (refusal = error));
     await this.redis.ping().catch((cause: Error) => {
-      throw new HopFailed("connect", `Redis at ${host}:${port} does not answer (${cause.message}).`, { cause });
+      const reason = (refusal ?? cause).message;
+      throw new HopFailed("connect", `Redis at ${host}:${port} does not answer (${reason}).`, { cause });
     });
     this.past("connect", "put");
   }

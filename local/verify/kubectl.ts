@@ -33,7 +33,13 @@ export class Kubectl {
   /** Opens a port of this machine to a port of a Service. */
   async forward(service: string, port: number): Promise<Tunnel> {
     const host = "127.0.0.1";
-    const args = this.words("port-forward", `--address=${host}`, `service/${service}`, `:${port}`);
+    const args = this.words(
+      "port-forward",
+      `--address=${host}`,
+      "--pod-running-timeout=10s",
+      `service/${service}`,
+      `:${port}`,
+    );
     const child = spawn("kubectl", args, { stdio: ["ignore", "pipe", "pipe"] });
     const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
     const end = () => void child.kill("SIGKILL");

@@ -183,12 +183,14 @@ describe("usdf verify", () => {
   it("names connect when Redis does not answer", async () => {
     const { failed } = await verify({ redis: { host: redisServer.host, port: 1, password } });
     expect(failed).toMatchObject({ hop: "connect" });
-    expect(failed!.reason).toContain(`Redis at ${redisServer.host}:1 does not answer (`);
+    const { host } = redisServer;
+    expect(failed!.reason).toBe(`Redis at ${host}:1 does not answer (connect ECONNREFUSED ${host}:1).`);
   });
 
   it("names connect when the password is wrong, and does not show it", async () => {
     const { failed } = await verify({ redis: { host: redisServer.host, password: "guessed" } });
     expect(failed).toMatchObject({ hop: "connect" });
+    expect(failed!.reason).toContain("WRONGPASS");
     expect(failed!.reason).not.toContain("guessed");
   });
 
