@@ -3,7 +3,7 @@ import type { Rule } from "./rule";
 
 /** Leading bits below which a network is as good as everything: two halves of the Internet are no allow list either. */
 const leastBits = { 4: 8, 6: 16 };
-const networks = /(?<![\w.:/])(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9a-f]*:[0-9a-f:]*)\/\d{1,3}(?![\w.:/])/gi;
+const networks = /(?<![\w.:/])(?:(?:\d{1,3}\.){3}\d{1,3}|(?:[0-9a-f]*:){2,}[0-9a-f]*)\/\d{1,3}(?![\w.:/])/gi;
 
 function isEverything(network: string): boolean {
   const bits = Number(network.slice(network.indexOf("/") + 1));

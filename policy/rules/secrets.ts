@@ -1,9 +1,18 @@
 import { containersOf, kindOf, pathText, type PolicyObject, textsOf } from "./object";
 import type { Rule } from "./rule";
 
-const secretWord = "password|passwd|passphrase|secret|token|api_?key|access_?key|private_?key|credentials?";
-/** A name of something secret, but not of the file or folder that holds it. */
-const secretName = new RegExp(`(^|[^a-z])(${secretWord})(?!.*(file|path|dir|folder|name)$)([^a-z]|$)`, "i");
+const passwordWord = "password|passwd|passphrase";
+const otherWord = "pwd|secret|token|api_?key|access_?key|private_?key|credential";
+const secretWord = `${passwordWord}|${otherWord}`;
+/** PGPASSWORD is one word; `token` within `tokenizer` is none. */
+const namesSecret = new RegExp(`${passwordWord}|(^|[^a-z])(${otherWord})s?([^a-z]|$)|_auth$`, "i");
+const namesPlace = /(file|path|dir|folder|name)$/i;
+
+/** Whether a variable or key is by its name something secret, and not the place of it. */
+function isSecretName(name: string): boolean {
+  return namesSecret.test(name.replace(/([a-z0-9])([A-Z])/g, "$1_$2")) && !namesPlace.test(name);
+}
+
 /** What is no secret in such a place: nothing, a switch, a path, a reference that is resolved later. */
 const harmless = /^(|true|false|\/.*|\$[({].*|\$\w+|\{\{.*)$/;
 
@@ -31,7 +40,7 @@ export const plainSecret: Rule = {
 
 function variables({ name, env = [] }: { name: string; env?: { name: string; value?: string }[] }): string[] {
   return env
-    .filter((variable) => secretName.test(variable.name) && !harmless.test(variable.value ?? ""))
+    .filter((variable) => isSecretName(variable.name) && !harmless.test(variable.value ?? ""))
     .map(
       (variable) =>
         `variable ${variable.name} of container ${name} has its value in plain. Take it from a Secret (valueFrom.secretKeyRef).`,
@@ -42,7 +51,7 @@ function args({ name, command = [], args = [] }: { name: string; command?: strin
   const words = [...command, ...args];
   return words.flatMap((word, index) => {
     const match = option.exec(word);
-    if (!match || /-(file|path|dir|name)$/i.test(word.split("=")[0]!)) return [];
+    if (!match || namesPlace.test(word.split("=")[0]!)) return [];
     const value = match[1] ?? (words[index + 1]?.startsWith("-") ? "" : (words[index + 1] ?? ""));
     if (harmless.test(value)) return [];
     return [
@@ -65,14 +74,15 @@ function configMap({ inputs }: PolicyObject): string[] {
   return Object.entries((inputs.data ?? {}) as Record<string, unknown>).flatMap(([key, value]) => {
     const text = String(value);
     const isSecret =
-      (secretName.test(key) && !harmless.test(text)) ||
+      (isSecretName(key) && !harmless.test(text)) ||
       [...text.matchAll(setting)].some(([, found = ""]) => !harmless.test(found));
     return isSecret ? [`data.${key} of the ConfigMap holds a secret in plain. Put it into a Secret.`] : [];
   });
 }
 
-/** What a Secret holds, and what the engine keeps encrypted, may hold a password. */
+/** What the engine keeps encrypted may hold a password; a provider's inputs are the configuration of the stack. */
 function urls(object: PolicyObject): string[] {
+  if (object.type.startsWith("pulumi:providers:")) return [];
   const { __provider: _, ...inputs } = object.inputs;
   return textsOf(inputs)
     .filter(({ path, value }) => urlWithPassword.test(value) && !object.isSecret(path))

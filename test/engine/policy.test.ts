@@ -68,6 +68,11 @@ it("lets the environments of prod pass, and shows what it excepts", async () => 
 it("stops what breaks mandatory rules, and names each with its object and remedy", async () => {
   project.configure({
     "usdf:platform": { protectData: false },
+    "usdf:ceph": {
+      endpoints: {
+        gateway: { url: "https://127.0.0.1:9", topics: { raw: { pushEndpoint: "http://me:hunter2@127.0.0.1:9/" } } },
+      },
+    },
     "usdf:embargo": {
       kubeContext: context,
       environments: {
@@ -87,12 +92,15 @@ it("stops what breaks mandatory rules, and names each with its object and remedy
       "every-network",
       "Service summit/embargo-butler-enqueue: spec.loadBalancerSourceRanges[1] lets in or out 0.0.0.0/0.",
     ],
+    ["plain-secret", "NotificationTopic raw: pushEndpoint is a URL with a password in it."],
+    ["data-protected", "NotificationTopic raw: holds data and is not protected."],
     ["data-protected", "Namespace summit: holds data and is not protected. Set usdf:platform.protectData"],
   ]) {
     expect(output).toMatch(new RegExp(`\\[mandatory\\]\\s+${rule} `));
     expect(output).toContain(message);
   }
   const named = [...output.matchAll(/\[mandatory\]\s+([\w-]+)/g)].map(([, rule]) => rule);
-  expect([...new Set(named)].sort()).toEqual(["data-protected", "every-network", "image-tag"]);
+  expect([...new Set(named)].sort()).toEqual(["data-protected", "every-network", "image-tag", "plain-secret"]);
+  expect(output).not.toContain("hunter2");
   expect(rules.map(({ name }) => name)).toEqual(expect.arrayContaining(named));
 });

@@ -192,6 +192,12 @@ const cases: Case[] = [
         variable("REDIS_PASSWORD", "hunter2"),
         "variable REDIS_PASSWORD of container redis has its value in plain. Take it from a Secret (valueFrom.secretKeyRef).",
       ],
+      ...["PGPASSWORD", "MYSQL_PWD", "REDISCLI_AUTH", "dbPassword", "API_TOKENS"].map(
+        (name): [PolicyObject, string] => [
+          variable(name, "hunter2"),
+          `variable ${name} of container redis has its value in plain. Take it from a Secret (valueFrom.secretKeyRef).`,
+        ],
+      ),
       [
         variable("AWS_SECRET_ACCESS_KEY", "x1"),
         "variable AWS_SECRET_ACCESS_KEY of container redis has its value in plain. Take it from a Secret (valueFrom.secretKeyRef).",
@@ -229,10 +235,14 @@ const cases: Case[] = [
       variable("TOKEN", "/run/secrets/token"),
       variable("REGISTRY", "postgresql://butler@host:5432/db"),
       variable("TOKENIZER", "standard"),
+      variable("SECRET_NAME", "redis"),
+      variable("LSST_DB_AUTH", "/home/lsst/.lsst/db-auth.yaml"),
+      variable("AUTHORITY", "x"),
       deployment({ args: ["--password-file", "x", "--token=$(TOKEN)", "--verbose"] }),
       configMap({ "rucio.cfg": "account = a\nssh_private_key = /home/lsst/.lsst/key\n" }),
       kubernetes("Secret", { stringData: { password: "hunter2" } }, { isSecret: () => true }),
       topic({ opaqueData: "http://a:b@c" }, { isSecret: ([field]) => field === "opaqueData" }),
+      { ...topic({ "usdf:secrets": "https://key:secret@host" }), type: "pulumi:providers:pulumi-nodejs" },
       topic({ __provider: "postgresql://user:password@host" }),
     ],
   },
@@ -270,7 +280,7 @@ const cases: Case[] = [
       networkPolicy({ ingress: [{ from: [{ ipBlock: { cidr: "10.0.0.0/8" } }] }, { ports: [{ port: 8080 }] }] }),
       networkPolicy({ ingress: [], egress: [{ ports: [{ port: 443 }] }] }),
       balancer({ loadBalancerSourceRanges: ["172.24.0.0/16", "fd00:24::/48", "192.0.2.1/32"] }),
-      deployment({ args: ["http://host/0", "10/0", "1.2.3.4"] }),
+      deployment({ args: ["http://host/0", "10/0", "1.2.3.4", "redis://cafe:6379/0", "cafe:6379/0"] }),
     ],
   },
   {
