@@ -98,7 +98,16 @@ const endpoint = z
   });
 
 export const cephSchema = z
-  .strictObject({ endpoints: z.record(z.string(), endpoint).default({}).describe("Gateways by a name of our own.") })
+  .strictObject({
+    bucketPolicies: z
+      .enum(["managed", "unmanaged"])
+      .default("managed")
+      .describe(
+        "unmanaged: leave every bucket's policy as it is, for whoever has no aws plugin or no owner's credentials. Switch " +
+          "only before the first `pulumi up`: in a stack that has them, it deletes the policies.",
+      ),
+    endpoints: z.record(z.string(), endpoint).default({}).describe("Gateways by a name of our own."),
+  })
   .describe("Ceph object gateways: bucket policies, topics and notifications.");
 
 export type CephConfig = z.output<typeof cephSchema>;
