@@ -8,6 +8,7 @@ export function declarationOf(recorded: RecordedStack): Declaration {
   const byUrn = new Map(recorded.resources.map((resource) => [resource.urn, resource]));
   const objects: DeclaredObject[] = [];
   for (const resource of recorded.resources) {
+    if (resource.custom && /^vault:/.test(resource.type)) objects.push(vaultObject(resource, recorded));
     if (!resource.custom || !/^kubernetes:(?!.*List$)/.test(resource.type)) continue;
     if (typeof resource.inputs.kind !== "string") continue; // a Helm release and the like has no object of its own
     objects.push(kubernetesObject(resource, ancestors(resource, byUrn)));
@@ -49,6 +50,29 @@ function kubernetesObject(resource: RecordedResource, chain: readonly RecordedRe
     name: namespace ? `${namespace}/${name}` : name,
     place: resource.provider ?? "",
     file: [system, folder, `${kind}-${name}.yaml`].map(fileName).join("/"),
+    content,
+    resources: [resource],
+  };
+}
+
+/** A policy or a role in Vault: who may read an environment's secrets. */
+function vaultObject(resource: RecordedResource, { resources }: RecordedStack): DeclaredObject {
+  const [top, part] = ancestors(resource, new Map(resources.map((one) => [one.urn, one])));
+  const content = withoutSecrets(resource);
+  const kind = `Vault${resource.type.split(":").at(-1)}`;
+  const name = String(content.name ?? content.roleName);
+  const system = top?.type.split(":")[1] ?? "stack";
+  const environment = top?.name ?? recordedIn(resource);
+  const provider = resources.find(({ type, name }) => type === "pulumi:providers:vault" && name === resource.provider);
+  return {
+    type: "vault",
+    system,
+    environment,
+    component: part ? shortName(part.name, environment) : "",
+    kind,
+    name,
+    place: String(provider?.inputs.address ?? ""),
+    file: [system, "_vault", `${kind}-${name}.yaml`].map(fileName).join("/"),
     content,
     resources: [resource],
   };

@@ -2,8 +2,8 @@ import type { RecordedResource, RecordedStack } from "../record";
 
 /** One object that a stack declares, in the form that its API takes. */
 export interface DeclaredObject {
-  /** `kubernetes`, or what of Ceph it is. */
-  readonly type: "kubernetes" | "policy" | "notification" | "topic";
+  /** `kubernetes`, `vault`, or what of Ceph it is. */
+  readonly type: "kubernetes" | "vault" | "policy" | "notification" | "topic";
   /** First folder of its file: `embargo`, `ceph`, … */
   readonly system: string;
   /** Environment that it belongs to: name of the topmost component, for Ceph of the environment that it serves. */

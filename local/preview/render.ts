@@ -13,9 +13,9 @@ export interface Rendered {
   readonly removed: readonly string[];
 }
 
-/** Text of an object's file: YAML for Kubernetes, for Ceph the JSON that `aws s3api` and `aws sns` take. */
+/** Text of an object's file: YAML for Kubernetes and Vault, for Ceph the JSON that `aws s3api` and `aws sns` take. */
 export function textOf({ type, content }: DeclaredObject): string {
-  if (type !== "kubernetes") return `${JSON.stringify(content, null, 2)}\n`;
+  if (type !== "kubernetes" && type !== "vault") return `${JSON.stringify(content, null, 2)}\n`;
   return stringify(content, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 

@@ -1,6 +1,9 @@
+import { parse } from "yaml";
 import { policyText, type VaultConfig } from "../../components/platform/vault";
 import { validateObject } from "../../components/platform/schemas";
 import { loadStackConfig } from "../../components/config";
+import { declarationOf } from "../../local/preview/declaration";
+import { filesOf } from "../../local/preview/render";
 import { type RecordedStack, readStackYaml, recordStack } from "../../local/record";
 import { Objects } from "./objects";
 
@@ -147,4 +150,13 @@ describe("usdf:platform.vault", () => {
       'vault.mount is "secret/": it must be a mount without / at the ends, e.g. "secret" or "k8s/usdf-embargo-dmz".',
     ],
   ])("refuses %s", (_, platform, text) => expect(faultsOf(platform)).toThrow(fault(text)));
+});
+
+it("shows in usdf preview and render who may read what", async () => {
+  const files = filesOf(declarationOf(await recordE({})));
+  expect(files.get("embargo/_vault/VaultPolicy-usdf-x-embargo-e.yaml")).toContain(
+    'policy: |\n  path "secret/data/rubin/usdf-embargo-dmz/e" {\n    capabilities = ["read"]\n  }\n',
+  );
+  const role = parse(files.get("embargo/_vault/VaultAuthBackendRole-usdf-x-embargo-e.yaml")!);
+  expect(role).toMatchObject({ backend: "k8s/c", boundServiceAccountNamespaces: ["e"] });
 });
