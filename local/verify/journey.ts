@@ -99,7 +99,6 @@ class Way {
   async go(): Promise<void> {
     await this.connect();
     this.deadlineMs = performance.now() + this.options.timeoutMs;
-    this.hop = "put";
     await this.put();
     this.past("put", "notify");
     await this.follow();
