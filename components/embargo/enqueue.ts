@@ -53,7 +53,7 @@ export class Enqueue extends pulumi.ComponentResource {
               // Upstream wants the variable even where the secret is empty.
               more: enqueue.allowEmptySecret ? { NOTIFICATION_SECRET: "" } : {},
             })
-          : program(enqueueContract, args),
+          : program(enqueueContract, { ...args, behindService: isWebhook }),
         accepts: isWebhook ? [fromBalancer(enqueue.service, enqueueContract.httpPort)] : [],
         reaches: [toRedis(environment), ...toKafka],
       },

@@ -35,7 +35,7 @@ export class Presence extends pulumi.ComponentResource {
         run: { kind: "Deployment", replicas: presence.replicas },
         container: upstream
           ? foreignProgram(presenceContract, { ...args, serves: true })
-          : program(presenceContract, args),
+          : program(presenceContract, { ...args, behindService: true }),
         accepts: [fromBalancer(presence.service, presenceContract.httpPort)],
         reaches: [toRedis(environment)],
       },

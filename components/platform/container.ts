@@ -60,6 +60,8 @@ export interface Container {
   readonly restricted: boolean;
   /** Longest step that a stop waits for. */
   readonly longestStepSeconds: number;
+  /** Whether clients come through a Service: then it goes on serving until every node has taken the pod out of it. */
+  readonly behindService?: boolean;
 }
 
 /** Arguments of {@link program}. */
@@ -71,6 +73,7 @@ export interface ProgramArgs<C extends Contract, Env extends ContainerEnv<C> = C
   readonly families?: Readonly<Record<string, EnvValue>>;
   readonly resources: Resources;
   readonly volumeMounts?: readonly VolumeMount[];
+  readonly behindService?: Container["behindService"];
 }
 
 /** Memory below which a program of ours does not start; limits made for smaller programs are raised to it. */
@@ -108,6 +111,7 @@ export function program<C extends Contract, Env extends ContainerEnv<C>>(
     metrics: contract.runs === "until-stopped",
     restricted: true,
     longestStepSeconds: contract.longestStepSeconds,
+    behindService: args.behindService,
   };
 }
 
@@ -160,6 +164,7 @@ export function foreignProgram<C extends Contract, Env extends ContainerEnv<C>>(
     resources: args.resources,
     metrics: false,
     restricted: false,
+    behindService: undefined,
   };
 }
 

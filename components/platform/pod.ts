@@ -30,6 +30,8 @@ export interface PodArgs {
 
 /** Time between the end of the longest step and the kill. */
 const graceMarginSeconds = 15;
+/** A pod that is deleted still gets connections until the proxies of all nodes know; within the margin above. */
+const leaveServiceSeconds = 5;
 
 /** The pod of a workload, with the floor that every pod stands on. */
 export function podTemplate(args: PodArgs): types.input.core.v1.PodTemplateSpec {
@@ -69,6 +71,7 @@ function containerSpec(container: Container, user: PodUser): types.input.core.v1
     workingDir,
     env: [...env],
     ports: port && [{ name: port.name, containerPort: port.number, protocol: "TCP" }],
+    lifecycle: container.behindService ? { preStop: { sleep: { seconds: leaveServiceSeconds } } } : undefined,
     startupProbe: probes.startup,
     livenessProbe: probes.liveness,
     readinessProbe: probes.readiness,

@@ -31,11 +31,11 @@ export class PresenceClients {
   /** What went wrong, by reason. */
   readonly failures: Record<string, number> = {};
   private stopping = false;
-  private readonly agent = new Agent({ keepAlive: true, maxSockets: 4 });
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: 1 });
   private readonly loops: Promise<void>[];
 
   constructor(private readonly url: string) {
-    this.loops = [this.agent, this.agent, false as const, false as const].map((agent) => this.askOn(agent));
+    this.loops = [this.agent, false as const].map((agent) => this.askOn(agent));
   }
 
   async stop(): Promise<void> {
@@ -51,7 +51,7 @@ export class PresenceClients {
         const reason = `${agent ? "kept" : "new"} connection: ${error.code ?? error.message}`;
         this.failures[reason] = (this.failures[reason] ?? 0) + 1;
       });
-      await new Promise((done) => setTimeout(done, 20));
+      await new Promise((done) => setTimeout(done, 50));
     }
   }
 }

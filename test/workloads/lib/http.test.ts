@@ -1,3 +1,4 @@
+import { Agent, request } from "node:http";
 import pino from "pino";
 import { LoopWatch, serveHttp } from "../../../workloads/src/lib/http";
 
@@ -45,6 +46,25 @@ it("tells alive from ready, names what fails, and drains", async () => {
     { status: "not ready", failed: [{ probe: "process", reason: "is stopping" }] },
   ]);
   await server.close();
+});
+
+it("ends a kept connection with an answer, not under a request", async () => {
+  const server = await serveHttp({ host: "127.0.0.1", port: 0, log });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const get = () =>
+    new Promise<[number | undefined, string | undefined]>((resolve, reject) => {
+      request(`${server.url}/healthz`, { agent }, (response) => {
+        response.resume().on("end", () => resolve([response.statusCode, response.headers.connection]));
+      })
+        .on("error", reject)
+        .end();
+    });
+  expect(await get()).toEqual([200, "keep-alive"]);
+  const closed = server.close();
+  expect(await get()).toEqual([200, "close"]);
+  await closed;
+  await expect(get()).rejects.toThrow("ECONNREFUSED");
+  agent.destroy();
 });
 
 it("fails liveness when the loop does not turn", () => {

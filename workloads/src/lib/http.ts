@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import Fastify, { type FastifyInstance } from "fastify";
 import { collectDefaultMetrics, register } from "prom-client";
 import { messageOf } from "./errors";
@@ -28,12 +29,15 @@ export const probeLimitMs = 2_000;
 
 /** Longest time that {@link HttpServer.close} waits for requests in hand, ms. */
 const closeLimitMs = 3_000;
+/** Longest time before that in which kept connections get a last answer, ms. */
+const lastAnswerLimitMs = 1_000;
 
 export interface HttpServer {
   /** `http://host:port` as bound (port 0 asks for a free one). */
   readonly url: string;
-  /** From now on `/readyz` answers 503, so that the Service sends nothing new. */
+  /** From now on `/readyz` answers 503, so that the Service sends nothing new, and each answer ends its connection. */
   drain(): void;
+  /** Drains, and ends when no connection is left: at once without any, else within {@link lastAnswerLimitMs} and {@link closeLimitMs}. */
   close(): Promise<void>;
 }
 
@@ -62,6 +66,9 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   app.get("/metrics", async (_request, reply) =>
     reply.header("content-type", register.contentType).send(await register.metrics()),
   );
+  app.addHook("onSend", async (_request, reply) => {
+    if (draining) void reply.header("connection", "close");
+  });
   routes?.(app);
   await app.listen({ host, port });
   const bound = app.server.address() as { address: string; port: number };
@@ -73,11 +80,19 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
       draining = true;
     },
     close: async () => {
+      draining = true;
+      // A client that keeps its connection learns from an answer that it ends; a closed one it would take for a fault.
+      const deadlineMs = Date.now() + lastAnswerLimitMs;
+      while (Date.now() < deadlineMs && (await connectionsOf(app)) > 0) await sleep(20);
       // answer what is in hand; connections that never sent a request would hold the server open for a minute
       const limit = setTimeout(() => app.server.closeAllConnections(), closeLimitMs);
       await app.close().finally(() => clearTimeout(limit));
     },
   };
+}
+
+function connectionsOf(app: FastifyInstance): Promise<number> {
+  return new Promise((resolve) => app.server.getConnections((error, count) => resolve(error ? 0 : count)));
 }
 
 async function failures(probes: readonly Probe[]): Promise<{ probe: string; reason: string }[]> {
