@@ -5,13 +5,14 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
+import { parse } from "yaml";
 import { getTopic } from "../../components/ceph";
 import { type RunningRgw, startRgw } from "../../local/services/rgw";
+import { auditStack } from "../../local/secrets/audit";
+import { VaultNames } from "../../local/secrets/vault";
 import { PulumiProject, root } from "../support/pulumi";
 import { TestVault } from "../support/vault";
 import { ControlPlane, missing } from "./controlPlane";
-
-/* eslint-disable @typescript-eslint/no-explicit-any -- objects of the API server, looked into field by field */
 
 jest.setTimeout(400_000);
 if (missing) console.warn(`engine tier skipped: ${missing}`);
@@ -199,6 +200,39 @@ const allValues = Object.values(values).flatMap((fields) => Object.values(fields
     const texts = [JSON.stringify(await project.state()), JSON.stringify(await project.outputs()), objects];
     for (const text of texts) expect(allValues.filter((value) => text.includes(value))).toEqual([]);
     expect(texts[0]).not.toContain(project.environment.VAULT_TOKEN);
+  });
+
+  it("is audited, and so are the keys of live Secrets, without one value", async () => {
+    const secret = (name: string, fields: Record<string, string>) => {
+      const metadata = { name, namespace: "ours" };
+      cluster.kubectlWith(
+        JSON.stringify({ apiVersion: "v1", kind: "Secret", metadata, stringData: fields }),
+        "apply",
+        "-f",
+        "-",
+      );
+    };
+    secret("redis", { "redis-password": allValues[0]! });
+    secret("s3", { profle: allValues[1]! });
+    secret("notification", { secret: allValues[2]!, more: allValues[3]! });
+    secret("left-over", { key: allValues[4]! });
+    const { KUBECONFIG } = process.env;
+    process.env.KUBECONFIG = cluster.kubeconfig;
+    const yaml = parse(readFileSync(project.settingsFile, "utf8"));
+    const names = new VaultNames(vault.address, vault.rootToken);
+    const audit = await auditStack("engine", { yaml, vault: names, environment: "ours", cluster: true }).finally(() => {
+      if (KUBECONFIG === undefined) delete process.env.KUBECONFIG;
+      else process.env.KUBECONFIG = KUBECONFIG;
+    });
+    expect(audit.against).toEqual([`Vault at ${vault.address}`, "what pods refer to", "live Secret objects"]);
+    expect(audit.findings.map(({ level, name, message }) => `${level} ${name}: ${message}`)).toEqual([
+      "missing ours/db-auth db-auth.yaml: there is no such live Secret",
+      "unexpected ours/notification more: in the live Secret, but not declared",
+      "missing ours/s3 profile: the live Secret has no such key",
+      "unexpected ours/s3 profle: in the live Secret, but not declared",
+      "unexpected ours/left-over: a live Secret that nothing declares",
+    ]);
+    expect(allValues.filter((value) => JSON.stringify(audit).includes(value))).toEqual([]);
   });
 
   it("leaves no role and no policy behind", async () => {
