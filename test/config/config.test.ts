@@ -53,7 +53,7 @@ describe("loadStackConfig", () => {
   - usdf:embargo.environments.s.ingest.limits.cpu is 1: it must be a string.
   - usdf:embargo.environments.s.ingest.replica is unknown. Did you mean replicas?
   - usdf:embargo.environments.s.reconcile.schedule is "hourly": it must have the five fields of a cron schedule, e.g. "17 * * * *".
-  - usdf:embargo.environments.s.colour is unknown. Known: kubeContext, image, namespace, namePrefix, site, bucket, profile, s3EndpointUrl, butlerRepo, secrets, redis, enqueue, ingest, idle, presence, reconcile.
+  - usdf:embargo.environments.s.colour is unknown. Known: kubeContext, image, adopting, namespace, namePrefix, site, bucket, profile, s3EndpointUrl, butlerRepo, secrets, redis, enqueue, ingest, idle, presence, reconcile.
   - usdf:embarg is unknown. Did you mean embargo?`.replace("has 13", "has 14"),
     );
   });
