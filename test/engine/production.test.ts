@@ -1,14 +1,16 @@
-/** What holds data is protected: taking it out of the declaration changes nothing, until it is freed by hand. */
-import { join } from "node:path";
+/** What watches over a stack in production: the daily look for drift, and the protection of what holds data. */
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { testFolder } from "../support/network";
-import { PulumiProject } from "../support/pulumi";
+import { PulumiProject, root } from "../support/pulumi";
 import { ControlPlane, missing } from "./controlPlane";
 
 jest.setTimeout(400_000);
 if (missing) console.warn(`engine tier skipped: ${missing}`);
 
-(missing ? describe.skip : describe)("usdf:platform.protectData", () => {
-  const { dir, remove } = testFolder("protect");
+(missing ? describe.skip : describe)("a stack in production", () => {
+  const { dir, remove } = testFolder("production");
   let cluster: ControlPlane | undefined;
   let project: PulumiProject;
   const summit = {
@@ -43,6 +45,38 @@ if (missing) console.warn(`engine tier skipped: ${missing}`);
   afterAll(() => {
     cluster?.down();
     remove();
+  });
+
+  it("is compared with what runs: nothing is said of what is as declared, an issue tells of a scaled Deployment", () => {
+    const bin = join(dir, "bin");
+    mkdirSync(bin);
+    writeFileSync(
+      join(bin, "gh"),
+      `#!/bin/sh\n[ "$1 $2" = "issue create" ] || exit 0\nfor word; do file=$word; done\ncp "$file" "${dir}/issue"\n`,
+    );
+    chmodSync(join(bin, "gh"), 0o755);
+    const { PATH, ...environment } = project.environment;
+    const drift = () =>
+      spawnSync("bash", [join(root, ".github/drift.sh")], {
+        cwd: project.folder,
+        env: {
+          ...environment,
+          PATH: [bin, PATH].join(delimiter),
+          STACK: "protected",
+          RUN_URL: "https://example.org/1",
+        },
+        encoding: "utf8",
+        timeout: 120_000,
+      });
+    const same = drift();
+    expect([same.status, same.stderr]).toEqual([0, ""]);
+    cluster!.kubectl("--namespace", "summit", "scale", "deployment", "embargo-butler-idle", "--replicas=3");
+    const drifted = drift();
+    expect([drifted.status, drifted.stderr]).toEqual([1, expect.stringContaining("Stack protected has drifted")]);
+    const issue = readFileSync(join(dir, "issue"), "utf8");
+    expect(issue).toMatch(/Deployment::summit-idle/);
+    expect(issue).toMatch(/~ replicas: 3 => 1|replicas\s*: 3 => 1/);
+    cluster!.kubectl("--namespace", "summit", "scale", "deployment", "embargo-butler-idle", "--replicas=1");
   });
 
   it("lets nothing be deleted when an environment is taken out, and says what is protected", async () => {
