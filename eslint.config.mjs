@@ -72,6 +72,7 @@ export default tseslint.config(
     files: ["policy/**/*.ts"],
     rules: forbid(upward, { group: ["**/components/**", "**/workloads/**"], message: "Policies know no component." }),
   },
+  { files: ["policy/rules/**/*.ts"], rules: forbid({ ...pulumi, message: "Only pack.ts knows Pulumi's SDK." }) },
   { files: ["local/**/*.ts"], rules: forbid(door, { group: ["**/test/**"], message: "Imports go downward only." }) },
   { files: ["**/*.cjs"], rules: { "@typescript-eslint/no-require-imports": "off", "no-undef": "off" } },
   { files: ["local/**", "test/**", "workloads/build.mjs"], rules: { "no-console": "off" } },

@@ -43,7 +43,7 @@ export async function preview(names: readonly string[], ref?: string): Promise<P
     ...inFull.map((declaration) =>
       showTree(
         declaration,
-        findings.filter(({ stack }) => stack === declaration.stack),
+        findings.filter(({ stack, level }) => stack === declaration.stack && level !== "note"),
         colors,
       ),
     ),
