@@ -124,7 +124,8 @@ it("C2, A8: poisoned objects fill no batch, and end as dead letters with their r
   await bench.enqueue(good);
   await bench.drain();
   expect(await bench.stored()).toHaveLength(5);
-  expect(await bucketState(stand.redis, bench.bucket)).toMatchObject({ queued: 0, retrying: 4, dead: 0 });
+  const { queued, retrying, dead } = await bucketState(stand.redis, bench.bucket);
+  expect([queued, retrying + dead]).toEqual([0, 4]); // on a slow machine some have had their three attempts by now
   await untilDead(4);
   const letters = await collect();
   expect(letters.map(({ path }) => path).sort()).toEqual(paths(bad).sort());
