@@ -18,7 +18,23 @@ import * as up from "./commands/up";
 import * as verify from "./commands/verify";
 
 /** In the order of the help: first what a newcomer types first. */
-const commands = [up, status, logs, down, verify, doctor, preview, render, adopt, secrets, camera, embargo, test, bench, docs];
+const commands = [
+  up,
+  status,
+  logs,
+  down,
+  verify,
+  doctor,
+  preview,
+  render,
+  adopt,
+  secrets,
+  camera,
+  embargo,
+  test,
+  bench,
+  docs,
+];
 
 const exitHelp = `
 Exit codes:

@@ -142,8 +142,8 @@ const redis = z.strictObject({
   ...{
     requests: resources({ requests: { cpu: "100m", memory: "1Gi" }, limits: { cpu: "1", memory: "3Gi" } }).requests,
   },
-  storageClass: z.string().default("wekafs--sdf-k8s01").describe("Storage class of the data volume."),
-  size: z.string().default("10Gi").describe("Size of the data volume."),
+  storageClass: z.string().default("wekafs--sdf-k8s01").describe("Storage class of the data volume, when it is made."),
+  size: z.string().default("10Gi").describe("Size of the data volume, when it is made."),
   service: service.optional().describe("Show Redis on a load balancer, port 6379. Default: only inside the cluster."),
 });
 

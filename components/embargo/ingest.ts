@@ -144,7 +144,12 @@ function declareClaim(
         resources: { requests: { storage: volume.size } },
       },
     },
-    { parent, protect: platform.protectData, retainOnDelete: true }, // data outlives the declaration
+    {
+      parent,
+      protect: platform.protectData,
+      retainOnDelete: true, // data outlives the declaration
+      ignoreChanges: ["spec.volumeName", "spec.volumeMode"], // given by the cluster; without them it would be made anew
+    },
   );
 }
 

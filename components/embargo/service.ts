@@ -15,6 +15,9 @@ export interface LoadBalancerArgs {
   readonly balancer: LoadBalancer;
 }
 
+/** What the cluster gives a Service. One that was taken over has it among its inputs, and without it would be made anew. */
+export const givenByCluster = ["spec.clusterIP", "spec.clusterIPs"];
+
 /** A Service behind a MetalLB address, and that address once it is known. */
 export function loadBalancer(
   name: string,
@@ -36,7 +39,7 @@ export function loadBalancer(
         ports: [{ ...port, protocol: "TCP" }],
       },
     },
-    opts,
+    { ...opts, ignoreChanges: givenByCluster },
   );
   const { address } = balancer;
   return {

@@ -49,7 +49,18 @@ function contextsOf(file: string): string[] {
   return (config?.contexts ?? []).map(({ name }) => name);
 }
 
-/** Provider of one cluster. It uses the context by its name, whatever the kubeconfig's current context is. */
+/**
+ * Provider of one cluster. It uses the context by its name, whatever the kubeconfig's current context is. A ConfigMap or
+ * Secret with a name of its own is changed in place: made anew, it would be away while pods ask for it.
+ */
 export function clusterProvider(kubeContext: string, opts?: pulumi.ComponentResourceOptions): k8s.Provider {
-  return new k8s.Provider(kubeContext, { context: kubeContext, enableServerSideApply: true }, { parent: opts?.parent });
+  const args = {
+    context: kubeContext,
+    enableServerSideApply: true,
+    // What is declared wins over what a hand changed: `pulumi up --refresh` mends it, where it would end with a conflict.
+    enablePatchForce: true,
+    enableConfigMapMutable: true,
+    enableSecretMutable: true,
+  };
+  return new k8s.Provider(kubeContext, args, { parent: opts?.parent });
 }

@@ -63,6 +63,12 @@ export interface WorkloadArgs {
   readonly accepts?: readonly Opening[];
   /** Whom it may talk to; DNS it may by itself. @defaultValue nobody */
   readonly reaches?: readonly Opening[];
+  /**
+   * Pods and their network stay as the cluster has them, which others made: for a take-over that restarts nothing. An
+   * attempt to make the workload anew is refused by the API server, since it exists.
+   * @defaultValue false
+   */
+  readonly adopting?: boolean;
   /** Configuration that is read from elsewhere than variables: its change starts new pods. */
   readonly config?: unknown;
   readonly monitoring: PlatformConfig["monitoring"];
@@ -97,15 +103,17 @@ export class Workload extends pulumi.ComponentResource {
       ? [{ peers: [{ namespace: monitoring.namespace }], ports: [container.port!.number] }]
       : [];
 
-    new k8s.networking.v1.NetworkPolicy(
-      name,
-      {
-        metadata,
-        spec: networkPolicySpec(this.selector, [...(args.accepts ?? []), ...metricsOpening], args.reaches ?? []),
-      },
-      child,
-    );
-    this.runPods(name, args, metadata, labels, child);
+    if (!args.adopting) {
+      new k8s.networking.v1.NetworkPolicy(
+        name,
+        {
+          metadata,
+          spec: networkPolicySpec(this.selector, [...(args.accepts ?? []), ...metricsOpening], args.reaches ?? []),
+        },
+        child,
+      );
+    }
+    this.runPods(name, args, metadata, labels);
     if ("replicas" in run && run.replicas > 1) {
       new k8s.policy.v1.PodDisruptionBudget(
         name,
@@ -136,8 +144,9 @@ export class Workload extends pulumi.ComponentResource {
     args: WorkloadArgs,
     metadata: { name: string; namespace: pulumi.Input<string>; labels: Record<string, string> },
     labels: Record<string, string>,
-    opts: pulumi.CustomResourceOptions,
   ): void {
+    const child = { parent: this };
+    const kept = args.adopting ? ["spec.template", "spec.strategy"] : [];
     const { run, container, initContainers, volumes, user = defaultUser, config } = args;
     const pod = { labels, container, initContainers, volumes, user, config };
     const selector = { matchLabels: { ...this.selector } };
@@ -155,7 +164,7 @@ export class Workload extends pulumi.ComponentResource {
           selector,
           template: podTemplate(pod),
         };
-        new k8s.apps.v1.Deployment(name, { metadata, spec }, opts);
+        new k8s.apps.v1.Deployment(name, { metadata, spec }, { ...child, ignoreChanges: kept });
         break;
       }
       case "StatefulSet": {
@@ -169,13 +178,16 @@ export class Workload extends pulumi.ComponentResource {
         }));
         const { serviceName, replicas } = run;
         const spec = { serviceName, replicas, selector, template: podTemplate(pod), volumeClaimTemplates };
-        new k8s.apps.v1.StatefulSet(name, { metadata, spec }, { ...opts, protect: run.protect });
+        // For these the StatefulSet would be made anew, which changes none of its volumes and stops its pods.
+        const fixed = ["spec.volumeClaimTemplates", "spec.podManagementPolicy", "spec.revisionHistoryLimit"];
+        const ignoreChanges = [...kept, ...fixed];
+        new k8s.apps.v1.StatefulSet(name, { metadata, spec }, { ...child, protect: run.protect, ignoreChanges });
         break;
       }
       case "Job": {
         const template = podTemplate({ ...pod, restartPolicy: "Never" });
         const spec = { ...limited(run.limitSeconds), backoffLimit: run.backoffLimit ?? 3, template };
-        new k8s.batch.v1.Job(name, { metadata, spec }, opts);
+        new k8s.batch.v1.Job(name, { metadata, spec }, child);
         break;
       }
       case "CronJob": {
@@ -190,7 +202,7 @@ export class Workload extends pulumi.ComponentResource {
           failedJobsHistoryLimit: 3,
           jobTemplate: { spec: { ...limited(run.limitSeconds), backoffLimit: 1, template } },
         };
-        new k8s.batch.v1.CronJob(name, { metadata, spec }, opts);
+        new k8s.batch.v1.CronJob(name, { metadata, spec }, child);
       }
     }
   }

@@ -1,0 +1,201 @@
+/** Environments that `kubectl apply -k` made as today's overlays do, taken over by the very commands that `usdf adopt` prints. */
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Step } from "../../local/adopt/steps";
+import { until } from "../support/network";
+import { type Ended, PulumiProject } from "../support/pulumi";
+import { missing, Node } from "./node";
+import { imagesOfToday, keys, profile, secrets } from "./today";
+
+/* eslint-disable @typescript-eslint/no-explicit-any -- objects of the API server, looked into field by field */
+
+jest.setTimeout(300_000);
+if (missing) console.warn(`cluster tier skipped: ${missing}`);
+
+const dir = mkdtempSync(join(tmpdir(), "usdf-adopt-"));
+const overlays = { lfa: "keys", "summit-new": "profile" } as const;
+const namespaces = Object.keys(overlays) as (keyof typeof overlays)[];
+
+(missing ? describe.skip : describe)("taking over environments that kustomize made", () => {
+  let node: Node;
+  let project: PulumiProject;
+  let before: unknown;
+
+  const configure = (lfa: object = keys, summitNew: object = profile) =>
+    project.configure({
+      "usdf:platform": { secrets: { kind: "value" }, monitoring: { enabled: false } },
+      "usdf:secrets": secrets,
+      "usdf:embargo": { kubeContext: "local", environments: { lfa, "summit-new": summitNew } },
+    });
+
+  /** Runs what a person would type, in the folder of the project. */
+  function shell(command: string): Promise<Ended> {
+    const child = spawn("bash", ["-c", command], { cwd: project.folder, env: project.environment });
+    let stdout = "";
+    let output = "";
+    child.stdout.on("data", (chunk) => (stdout += String(chunk)));
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += String(chunk)));
+    const timer = setTimeout(() => child.kill("SIGKILL"), 120_000);
+    return new Promise((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code) => {
+        clearTimeout(timer);
+        resolve({ code: code ?? 1, stdout, output });
+      });
+    });
+  }
+  async function must(command: string): Promise<string> {
+    const { code, stdout, output } = await shell(command);
+    if (code !== 0) throw new Error(`${command} ended with ${code}:\n${output}`);
+    return stdout;
+  }
+  const adopt = (environment: string, options = "") => `node local/usdf.mjs adopt ${environment} ${options} --cwd .`;
+
+  /** What a restart, a roll or a replacement would change. */
+  const identity = () =>
+    node
+      .list("pods,replicasets,controllerrevisions,statefulsets,deployments,services,persistentvolumeclaims,configmaps")
+      .filter(({ metadata }) => namespaces.includes(metadata.namespace))
+      .map(({ kind, metadata, status }) => {
+        const restarts = status?.containerStatuses?.map(({ restartCount }: any) => restartCount);
+        return `${kind} ${metadata.namespace}/${metadata.name} ${metadata.uid} ${restarts ?? ""}`;
+      })
+      .sort();
+  const settled = () =>
+    until("the pods to be ready", () => {
+      const pods = node.list("pods").filter(({ metadata }) => namespaces.includes(metadata.namespace));
+      return (
+        pods.length === 10 && pods.every(({ status }) => status.containerStatuses?.every(({ ready }: any) => ready))
+      );
+    });
+  const redis = (namespace: string, command: string) =>
+    node
+      .kubectl("exec", "--namespace", namespace, "redis-0", "--", "sh", "-c", `REDISCLI_AUTH=of-today ${command}`)
+      .trim();
+  /** Asks a pod behind a Service from another pod. */
+  const answers = (namespace: string, service: string) => redis(namespace, `redis-cli -h ${service} -p 8080 ping`);
+
+  beforeAll(async () => {
+    node = new Node(join(dir, "cluster"));
+    node.load(imagesOfToday(dir));
+    for (const overlay of Object.values(overlays)) node.kubectl("apply", "-k", join(__dirname, "today", overlay));
+    node.balance();
+    const environment = { KUBECONFIG: node.kubeconfig };
+    project = new PulumiProject({ dir, stack: "adopt", environment, meanwhile: () => node.balance() });
+    configure();
+    await project.init();
+    await settled();
+    before = identity();
+    for (const namespace of namespaces)
+      redis(namespace, "redis-cli lpush QUEUE:b b/LSSTCam/20260603/MC_O_20260603_000258/f.fits");
+  });
+  afterAll(() => {
+    node?.down();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it("finds before anything is done what would make an object anew or stop pods", async () => {
+    configure(
+      { ...keys, site: "lfa", redis: { ...keys.redis, adopting: false } },
+      { ...profile, ingest: { ...profile.ingest, replicas: 1 } },
+    );
+    const { code, output } = await shell(adopt("lfa", "--live --out refused.json"));
+    expect([code, existsSync(join(project.folder, "refused.json"))]).toEqual([1, false]);
+    expect(output).toContain(
+      'error: Deployment lfa/embargo-butler-ingest-lfa: spec.selector is {"matchLabels":{"app":"ingest-lfa","site":"summit"}}, ' +
+        'declared {"matchLabels":{"app":"ingest-lfa","site":"lfa"}}: cannot be changed in place: the object would be made anew. ' +
+        "Set site or name.",
+    );
+    expect(output).toContain(
+      "error: StatefulSet lfa/redis: redis is not adopting: its pods would roll. Set adopting and image: upstream on lfa.",
+    );
+    expect((await shell(adopt("summit-new", "--live"))).output).toContain(
+      "error: Deployment summit-new/embargo-butler-ingest: spec.replicas is 2, declared 1: pods would stop. " +
+        "Set replicas to what is there.",
+    );
+    configure();
+  });
+
+  it.each(namespaces)(
+    "takes %s over by the commands that it prints: nothing is made anew, no pod restarts",
+    async (environment) => {
+      const { steps, leftBehind, differences } = JSON.parse(await must(adopt(environment, "--live --json")));
+      expect(differences).toEqual([]);
+      expect(leftBehind.filter((name: string) => !/^Secret \S+-\w{10}$/.test(name))).toEqual([]);
+      const [read, take, look, up, check, same, roll] = (steps as Step[]).flatMap(({ command }) => command ?? []);
+
+      await must(read!);
+      expect(await must(take!)).toContain("imported");
+      const looked = await must(look!);
+      const done = await must(up!);
+      expect(`${looked}${done}`).not.toMatch(/replace|delete/);
+      expect(identity()).toEqual(before);
+
+      const shared = await shell(check!);
+      expect(shared.code).toBe(1);
+      expect(shared.output).toContain(
+        `# Deployment ${environment}/embargo-butler-idle: also by kubectl-client-side-apply`,
+      );
+      await must(shared.stdout);
+      expect(await must(check!)).toContain("nobody else deploys its objects");
+      await must(same!);
+      expect(identity()).toEqual(before);
+      expect(roll).toMatch(/^pulumi up /);
+    },
+  );
+
+  it("leaves the environment serving: Services find the pods of today", () => {
+    expect(answers("lfa", "embargo-butler-enqueue")).toBe("PONG");
+    expect(answers("summit-new", "embargo-butler-presence")).toBe("PONG");
+  });
+
+  it("goes back to kubectl apply, and comes again, without a restart", async () => {
+    node.kubectl("apply", "-k", join(__dirname, "today", overlays.lfa));
+    expect(identity()).toEqual(before);
+    const { steps } = JSON.parse(await must(adopt("lfa", "--json")));
+    const [, , , up, check] = (steps as Step[]).flatMap(({ command }) => command ?? []);
+    await must(up!);
+    await must((await shell(check!)).stdout);
+    expect(identity()).toEqual(before);
+  });
+
+  it("rolls one workload when asked, with nothing of today's pods left in it, and Redis keeps its data", async () => {
+    const queued = redis("lfa", "redis-cli lrange QUEUE:b 0 -1");
+    configure({ ...keys, redis: { ...keys.redis, adopting: false } });
+    await project.up();
+    const [set] = node.list("statefulsets", "lfa");
+    const [container] = set.spec.template.spec.containers;
+    expect(container.env.map(({ name }: any) => name)).toEqual(["POD_IP", "REDISCLI_AUTH"]);
+    expect(container.livenessProbe.initialDelaySeconds).toBeUndefined();
+    expect(container.command.slice(0, 2)).toEqual(["sh", "-c"]);
+    const others = (all: unknown) =>
+      (all as string[]).filter((line) => /^Pod /.test(line) && !/lfa\/redis-0/.test(line));
+    expect(others(identity())).toEqual(others(before));
+    expect(redis("lfa", "redis-cli lrange QUEUE:b 0 -1")).toBe(queued);
+    expect(node.list("networkpolicies", "lfa").map(({ metadata }) => metadata.name)).toEqual(["redis"]);
+  });
+
+  it("rolls the others, and then has nothing left to do", async () => {
+    configure({ ...keys, adopting: false }, { ...profile, adopting: false });
+    await project.up();
+    const volumes = () =>
+      identity().filter((line) => /^(PersistentVolumeClaim|StatefulSet|Service|Deployment) /.test(line));
+    expect(volumes()).toEqual(
+      (before as string[]).filter((line) => /^(PersistentVolumeClaim|StatefulSet|Service|Deployment) /.test(line)),
+    );
+    const [ingest] = node.list("deployments", "summit-new").filter(({ metadata }) => /ingest/.test(metadata.name));
+    const { containers, initContainers, volumes: mounted } = ingest.spec.template.spec;
+    expect(
+      containers[0].env.find(({ name }: any) => name === "LSST_RESOURCES_S3_PROFILE_embargo").valueFrom.secretKeyRef
+        .name,
+    ).toBe("s3");
+    expect(initContainers.map(({ command }: any) => command[0])).toEqual(["sh"]);
+    expect(mounted.map(({ secret }: any) => secret?.secretName).filter(Boolean)).toEqual(["db-auth"]);
+    expect(answers("lfa", "embargo-butler-enqueue")).toBe("PONG");
+    expect(answers("summit-new", "embargo-butler-presence")).toBe("PONG");
+    expect(redis("summit-new", "redis-cli llen QUEUE:b")).toBe("1");
+    expect(await project.run("preview", "--expect-no-changes")).toMatchObject({ code: 0 });
+  });
+});
