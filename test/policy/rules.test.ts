@@ -7,6 +7,7 @@ import { exceptions } from "../../policy/exceptions";
 import { type PolicyObject, rules, titleOf, unknown, violationsOf } from "../../policy/rules";
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- inputs of any kind */
+jest.setTimeout(120_000);
 const stacks = new Map<string, RecordedStack>();
 beforeAll(async () => {
   for (const stack of ["prod", "dev", "local"]) stacks.set(stack, await recordStack(stack));

@@ -20,7 +20,7 @@ import { dependencies } from "../../package.json";
 import { tiers } from "../../local/tiers";
 import { limitBytes } from "../../local/preview/markdown";
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 const root = resolve(__dirname, "../..");
 const folder = join(root, ".github/workflows");
 
