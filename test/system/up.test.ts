@@ -142,10 +142,10 @@ describe("usdf up", () => {
     const ingest = pods.find(({ name }) => name.includes("ingest"))!.containers[0]!.pid!;
     process.kill(ingest, "SIGSTOP"); // it lives, and takes nothing
     try {
-      const { code, stdout } = await usdf(one, "verify", "local", "--timeout", "3");
+      const { code, stdout } = await usdf(one, "verify", "local", "--timeout", "5");
       expect([code, stdout]).toEqual([
         1,
-        expect.stringMatching(/ {2}FAILED at claim\n {2}claim: Not in 3 s\. It waits in the/),
+        expect.stringMatching(/ {2}FAILED at claim\n {2}claim: Not in 5 s\. It waits in the/),
       ]);
       const words = [join(one, "local/usdf.mjs"), "verify", "local", "--json"];
       const child = execFile(process.execPath, words, { cwd: one });

@@ -120,7 +120,7 @@ afterAll(async () => {
 
 const verify = (
   change: Partial<Place> = {},
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
   stop = new AbortController().signal,
 ): Promise<Journey> => sendCanary({ ...place, ...change }, { timeoutMs, stop });
 const hopsOf = ({ hops }: Journey) => hops.map(({ hop }) => hop);
@@ -283,8 +283,8 @@ describe("usdf verify", () => {
   });
 
   it("names present when presence is down", async () => {
-    const { failed } = await without("presence", () => verify({}, 6_000));
-    const asked = /^Not in 6 s\. http:\/\/[\d.]+:8000\/presence\/LSSTCam\/MC_V_19900101_\d{6}\/0\/R22_S11: presence did not answer \(ECONNREFUSED\)\. See: log of presence$/; // prettier-ignore
+    const { failed } = await without("presence", () => verify({}, 15_000));
+    const asked = /^Not in 15 s\. http:\/\/[\d.]+:8000\/presence\/LSSTCam\/MC_V_19900101_\d{6}\/0\/R22_S11: presence did not answer \(ECONNREFUSED\)\. See: log of presence$/; // prettier-ignore
     expect(failed).toEqual({ hop: "present", reason: expect.stringMatching(asked) });
   });
 
