@@ -115,6 +115,7 @@ export class EmbargoStack {
             enqueue: { replicas: 2, limits },
             ingest: { replicas: 2, limits, egressPorts: [443, this.postgres.port, 7480] },
             presence: { replicas: 2, limits },
+            reconcile: { lookbackDays: 0 }, // the camera's day is long ago
           },
         },
       },

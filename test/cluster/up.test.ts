@@ -5,6 +5,7 @@ import { until } from "../support/network";
 import { missing } from "./node";
 import { ask, PresenceClients } from "./presence";
 import { bucketInUse, EmbargoStack, environment } from "./stack";
+import { verifyInCluster } from "./verify";
 
 jest.setTimeout(400_000);
 if (missing) console.warn(`cluster tier skipped: ${missing}`);
@@ -64,10 +65,25 @@ const someDetectors = ["R22_S11", "R01_S00", "R14_S22", "R00_SW0", "R44_SG1"];
     tell("an exposure is in the Butler");
   });
 
-  it("reconcile runs as the CronJob's Job and finds nothing missing", async () => {
-    stack.kubectl("create", "job", "once", "--from=cronjob/embargo-butler-reconcile");
+  it("reconcile runs as the CronJob's pod, compares the bucket with Redis and finds nothing missed", async () => {
+    const [{ spec }] = stack.node.list("cronjobs", environment);
+    const { template, ...job } = spec.jobTemplate.spec;
+    const [container] = template.spec.containers;
+    // Objects of the last ten minutes may be on their way; here all are younger.
+    const env = [...container.env, { name: "MIN_AGE", value: "0" }];
+    const once = { ...template, spec: { ...template.spec, containers: [{ ...container, env }] } };
+    stack.node.kubectlWith(
+      JSON.stringify({
+        apiVersion: "batch/v1",
+        kind: "Job",
+        metadata: { name: "once", namespace: environment },
+        spec: { ...job, template: once },
+      }),
+      ...["create", "-f", "-"],
+    );
     stack.kubectl("wait", "--for=condition=Complete", "job/once", "--timeout=120s");
-    expect(stack.kubectl("logs", "job/once")).toContain('"missing":0');
+    const summary = JSON.parse(stack.kubectl("logs", "job/once").trim().split("\n").at(-1)!);
+    expect(summary).toMatchObject({ compared: 205, ingestedByRedis: 205, missed: 0 });
     tell("reconciled");
   });
 
@@ -126,6 +142,22 @@ const someDetectors = ["R22_S11", "R01_S00", "R14_S22", "R00_SW0", "R44_SG1"];
     tell(`nothing of ${stack.sentUris.length} files is lost`);
     expect(clients.asked).toBeGreaterThan(100);
     expect(clients.failures).toEqual({});
+  });
+
+  it("usdf verify sends a canary the whole way and leaves nothing; without presence it names the hop", async () => {
+    const verify = (...args: string[]) => verifyInCluster(stack.project, { stack: "cluster", environment, args });
+    const { code, verified, stderr } = await verify();
+    expect([code, stderr, verified?.journeys[0]?.failed]).toEqual([0, expect.any(String), undefined]);
+    const hops = verified!.journeys[0]!.hops;
+    expect(hops.map(({ hop }) => hop)).toEqual(["connect", "put", "notify", "claim", "ingest", "present"]);
+    tell(`verified: ${hops.map(({ hop, ms }) => `${hop} ${ms} ms`).join(", ")}`);
+    stack.kubectl("scale", "deployment", "embargo-butler-presence", "--replicas=0");
+    await until("presence to be gone", () => stack.pods("presence").length === 0, { pollMs: 500 });
+    const broken = await verify("--timeout", "10");
+    expect([broken.code, broken.verified?.journeys[0]?.failed?.hop]).toEqual([1, "present"]);
+    stack.kubectl("scale", "deployment", "embargo-butler-presence", "--replicas=2");
+    await until("presence to be back", () => stack.allReady(), { timeoutMs: 60_000, pollMs: 500 });
+    await expectAllOnce();
   });
 
   it("lets an eviction take one of two pods, and not the other", async () => {
