@@ -68,21 +68,14 @@ export class EmbargoStack {
     await prepareRegistry(postgres.url("embargo"));
     await createButler(gateway, postgres);
     const node = new Node(join(dir, "cluster"));
-    for (const tar of await images) node.load(tar);
-    const { accessKey, secretKey } = gateway.bucket(bucketName) as Bucket;
-    const project = new PulumiProject({
-      dir,
-      stack: "cluster",
-      environment: {
-        KUBECONFIG: node.kubeconfig,
-        AWS_ACCESS_KEY_ID: accessKey,
-        AWS_SECRET_ACCESS_KEY: secretKey,
-        ...gateway.env,
-      },
-      meanwhile: () => node.balance(),
-    });
-    await project.init();
-    return new EmbargoStack(node, gateway, project, postgres, folder);
+    try {
+      for (const tar of await images) node.load(tar);
+      const project = await projectOf(dir, node, gateway);
+      return new EmbargoStack(node, gateway, project, postgres, folder);
+    } catch (error) {
+      node.down(); // the other parts end with this process
+      throw error;
+    }
   }
 
   /** `pulumi up`; gives the seconds until everything is ready. */
@@ -250,6 +243,24 @@ interface ContainerStatus {
 
 /** Addresses of pods in the node. */
 const podNetwork = "10.88.7.0/24";
+
+/** The stack's project, with the rights of the bucket's owner. */
+async function projectOf(dir: string, node: Node, gateway: TestGateway): Promise<PulumiProject> {
+  const { accessKey, secretKey } = gateway.bucket(bucketName) as Bucket;
+  const project = new PulumiProject({
+    dir,
+    stack: "cluster",
+    environment: {
+      KUBECONFIG: node.kubeconfig,
+      AWS_ACCESS_KEY_ID: accessKey,
+      AWS_SECRET_ACCESS_KEY: secretKey,
+      ...gateway.env,
+    },
+    meanwhile: () => node.balance(),
+  });
+  await project.init();
+  return project;
+}
 
 /** Makes the repository, as administrators did long before there was this stack: in the object store, over PostgreSQL. */
 async function createButler(gateway: TestGateway, postgres: RunningPostgres): Promise<void> {

@@ -47,21 +47,24 @@ export interface FinalStage {
  * @throws Error with the line that is not understood.
  */
 export function finalStage(file: string, args: Readonly<Record<string, string>> = {}): FinalStage {
-  const values: Record<string, string> = {};
+  const globals: Record<string, string> = {};
+  let values = globals; // a stage knows only what it declares itself
   const filled = (text: string) => text.replace(/\$\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
   let stage = newStage("");
   for (const line of instructions(file)) {
     const [, word, rest] = /^(\w+)\s+(.*)$/s.exec(line) ?? [];
+    if (word === "FROM") values = globals;
     const text = word === "RUN" ? rest! : filled(rest ?? "");
     switch (word) {
       case "ARG": {
         const [name, fallback] = text.split("=") as [string, string?];
-        const value = args[name] ?? fallback;
+        const value = args[name] ?? fallback ?? globals[name];
         if (value !== undefined) values[name] = value;
         break;
       }
       case "FROM":
         stage = newStage(text.split(/\s+/)[0]!);
+        values = {};
         break;
       case "COPY":
         stage.copies.push(copyOf(text, stage.workdir));
