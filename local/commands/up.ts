@@ -86,6 +86,7 @@ async function show(
   ].filter(([, where]) => where !== undefined);
   const next = [
     ["npx usdf status", "what runs, and the queues"],
+    ["npx usdf verify local", "one object the whole way, timed hop by hop"],
     ["npx usdf camera send --instrument LSSTComCam --exposures 5", "more exposures"],
     ["npx usdf logs ingest -f", "watch them being ingested"],
     ["npx usdf preview prod", "what production would get"],
