@@ -11,8 +11,8 @@ function policyOf(rule: Rule): ResourceValidationPolicy {
     enforcementLevel: rule.level,
     validateResource: (args, report) => {
       const object = objectOf(args);
-      for (const { message, exception } of violationsOf(rule, object))
-        if (exception === undefined) report(`${titleOf(object)}: ${message}`);
+      for (const { message, excepted } of violationsOf(rule, object))
+        if (excepted === undefined) report(`${titleOf(object)}: ${message}`);
     },
   };
 }
@@ -21,12 +21,12 @@ function policyOf(rule: Rule): ResourceValidationPolicy {
 function shownExceptions(): ResourceValidationPolicy {
   return {
     name: "exceptions",
-    description: "An object is excepted from a rule; policy/exceptions.ts has them all.",
+    description: "An object need not keep to a rule: policy/exceptions.ts names it, or it is being taken over.",
     enforcementLevel: "advisory",
     validateResource: (args, report) => {
       const object = objectOf(args);
-      for (const { rule, exception } of rules.flatMap((each) => violationsOf(each, object)))
-        if (exception !== undefined) report(`${titleOf(object)}, ${rule.name}: ${exception.reason}.`);
+      for (const { rule, excepted } of rules.flatMap((each) => violationsOf(each, object)))
+        if (excepted !== undefined) report(`${titleOf(object)}, ${rule.name}: ${excepted}.`);
     },
   };
 }

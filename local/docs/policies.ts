@@ -21,7 +21,8 @@ ${ruleRows.join("\n")}
 
 ## Exceptions
 
-One object is excepted from one rule by an entry in \`policy/exceptions.ts\`, with the reason. Every preview shows it as a note.
+One object is excepted from one rule by an entry in \`policy/exceptions.ts\`, with the reason. Every preview shows it as a note. A
+workload that is being taken over (\`adopting\`) is excepted from the rules about pods by itself: its pods are still those that it was found with.
 
 | rule | stack | object | reason |
 |---|---|---|---|

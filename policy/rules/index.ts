@@ -1,7 +1,7 @@
-import { type Exception, exceptions } from "../exceptions";
+import { exceptions } from "../exceptions";
 import { dataProtected } from "./data";
 import { everyNetwork, openBalancer } from "./network";
-import { type PolicyObject, titleOf } from "./object";
+import { isAdopting, type PolicyObject, titleOf } from "./object";
 import { hostAccess, imageTag, podSecurity, podSecurityRestricted, probes, resources } from "./pods";
 import type { Rule } from "./rule";
 import { plainSecret } from "./secrets";
@@ -24,20 +24,26 @@ export const rules: readonly Rule[] = [
   dataProtected,
 ];
 
+/** Rules that a workload need not keep to while `adopting` keeps the pods that others made. */
+const aboutPods: readonly Rule[] = [imageTag, probes, resources, hostAccess, plainSecret];
+
 /** What a rule has against an object. */
 export interface Violation {
   readonly rule: Rule;
   /** What is wrong and what to do. */
   readonly message: string;
   /** Why it is let pass; `undefined` when it is not. */
-  readonly exception: Exception | undefined;
+  readonly excepted: string | undefined;
 }
+
+const takenOver = "its pods are still those that it is taken over with";
 
 /** What one rule has against an object. */
 export function violationsOf(rule: Rule, object: PolicyObject, allowed = exceptions): Violation[] {
   const messages = rule.check(object);
   if (messages.length === 0) return [];
   const title = titleOf(object);
-  const exception = allowed.find((one) => one.rule === rule.name && one.stack === object.stack && one.object === title);
-  return messages.map((message) => ({ rule, message, exception }));
+  const listed = allowed.find((one) => one.rule === rule.name && one.stack === object.stack && one.object === title);
+  const adopting = aboutPods.includes(rule) && isAdopting(object) ? takenOver : undefined;
+  return messages.map((message) => ({ rule, message, excepted: listed?.reason ?? adopting }));
 }

@@ -30,6 +30,11 @@ export function kindOf({ type, inputs }: PolicyObject): string | undefined {
   return type.startsWith("kubernetes:") && typeof inputs.kind === "string" ? inputs.kind : undefined;
 }
 
+/** Whether a workload is being taken over with its pods as they are: the engine shows the pods that run. */
+export function isAdopting({ inputs }: PolicyObject): boolean {
+  return inputs.metadata?.annotations?.["usdf/adopting"] === "true";
+}
+
 /** Pod specs of what starts pods: workloads, a CronJob, a bare Pod, KEDA's ScaledJob. */
 export function podSpecsOf(object: PolicyObject): any[] {
   const kind = kindOf(object);

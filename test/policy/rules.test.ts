@@ -358,9 +358,32 @@ describe("an exception", () => {
   const exception = { rule: rule.name, stack: "prod", object: "Namespace sts", reason: "it runs upstream's images" };
 
   it("is for one rule, stack and object, and goes along with the violation", () => {
-    expect(violationsOf(rule, namespace("baseline"), [exception])[0]!.exception).toBe(exception);
+    expect(violationsOf(rule, namespace("baseline"), [exception])[0]!.excepted).toBe(exception.reason);
     for (const other of [{ rule: "probes" }, { stack: "dev" }, { object: "Namespace tts" }])
-      expect(violationsOf(rule, namespace("baseline"), [{ ...exception, ...other }])[0]!.exception).toBeUndefined();
+      expect(violationsOf(rule, namespace("baseline"), [{ ...exception, ...other }])[0]!.excepted).toBeUndefined();
+  });
+
+  it("is shown for the pods of a workload that is being taken over, and for nothing else of it", () => {
+    const { inputs, ...rest } = deployment({ image: "redis", resources: undefined });
+    const adopting = {
+      ...rest,
+      inputs: { ...inputs, metadata: { name: "x", annotations: { "usdf/adopting": "true" } } },
+    };
+    for (const name of ["image-tag", "resources"]) {
+      const [violation] = violationsOf(
+        rules.find((one) => one.name === name)!,
+        adopting,
+        [],
+      );
+      expect(violation!.excepted).toBe("its pods are still those that it is taken over with");
+    }
+    const claimed = { ...adopting, inputs: { ...adopting.inputs, kind: "StatefulSet", spec: claims } };
+    const [violation] = violationsOf(
+      rules.find((one) => one.name === "data-protected")!,
+      claimed,
+      [],
+    );
+    expect(violation!.excepted).toBeUndefined();
   });
 
   it("has a reason, and is still needed", () => {

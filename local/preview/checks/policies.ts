@@ -14,11 +14,11 @@ export function checkPolicies({ stack, objects, recorded }: Declaration): StackF
       const object = policyObject(stack, resource);
       return rules
         .flatMap((rule) => violationsOf(rule, object))
-        .map(({ rule, message, exception }) => ({
-          level: exception ? ("note" as const) : rule.level === "mandatory" ? ("error" as const) : ("warning" as const),
+        .map(({ rule, message, excepted }) => ({
+          level: excepted ? ("note" as const) : rule.level === "mandatory" ? ("error" as const) : ("warning" as const),
           environment: environments.get(resource.urn) ?? stack,
           object: titleOf(object),
-          message: `${message} (${rule.name}${exception ? `, excepted: ${exception.reason}` : ""})`,
+          message: `${message} (${rule.name}${excepted ? `, excepted: ${excepted}` : ""})`,
         }));
     });
 }
