@@ -147,6 +147,8 @@ export class Workload extends pulumi.ComponentResource {
   ): void {
     const child = { parent: this };
     const kept = args.adopting ? ["spec.template", "spec.strategy"] : [];
+    // Policies look at what the engine sends, which are the pods of others as long as they stay.
+    const marked = args.adopting ? { ...metadata, annotations: { "usdf/adopting": "true" } } : metadata;
     const { run, container, initContainers, volumes, user = defaultUser, config } = args;
     const pod = { labels, container, initContainers, volumes, user, config };
     const selector = { matchLabels: { ...this.selector } };
@@ -164,7 +166,7 @@ export class Workload extends pulumi.ComponentResource {
           selector,
           template: podTemplate(pod),
         };
-        new k8s.apps.v1.Deployment(name, { metadata, spec }, { ...child, ignoreChanges: kept });
+        new k8s.apps.v1.Deployment(name, { metadata: marked, spec }, { ...child, ignoreChanges: kept });
         break;
       }
       case "StatefulSet": {
@@ -181,7 +183,11 @@ export class Workload extends pulumi.ComponentResource {
         // For these the StatefulSet would be made anew, which changes none of its volumes and stops its pods.
         const fixed = ["spec.volumeClaimTemplates", "spec.podManagementPolicy", "spec.revisionHistoryLimit"];
         const ignoreChanges = [...kept, ...fixed];
-        new k8s.apps.v1.StatefulSet(name, { metadata, spec }, { ...child, protect: run.protect, ignoreChanges });
+        new k8s.apps.v1.StatefulSet(
+          name,
+          { metadata: marked, spec },
+          { ...child, protect: run.protect, ignoreChanges },
+        );
         break;
       }
       case "Job": {

@@ -80,6 +80,19 @@ describe("loadStackConfig", () => {
         "usdf:embargo.environments.e.idle.image is upstream while ingest is ours: that idle takes work from live pods. Switch idle first.",
     },
     {
+      about: "pods of upstream that shall stay, and our image",
+      raw: withEnvironment({ adopting: true, enqueue: { adopting: false }, ingest: { adopting: false } }),
+      fault:
+        "usdf:embargo.environments.e.idle.adopting needs image upstream: the pods that stay are upstream's. " +
+        "Set image, or take adopting away.",
+    },
+    {
+      about: "two environments in one namespace",
+      raw: { embargo: { kubeContext: "c", environments: { e: least, f: { ...least, namespace: "e" } } } },
+      fault:
+        "usdf:embargo.environments.f.namespace is also the namespace of e: pods and the Redis of both would mix. Give each its own.",
+    },
+    {
       about: "two writers of an SQLite repository",
       raw: withEnvironment({ ingest: { butlerCreate: true, replicas: 2 } }),
       fault:
