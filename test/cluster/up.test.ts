@@ -116,8 +116,9 @@ const someDetectors = ["R22_S11", "R01_S00", "R14_S22", "R00_SW0", "R44_SG1"];
           stack.kubectl("delete", "pod", pod, "--wait=false", ...how);
           deleted.push(pod);
           tell(`deleted ${pod} ${how.join(" ")}`);
-          await until(`another pod in place of ${pod}`, () => stack.allReady(), { timeoutMs: 90_000, pollMs: 1_000 });
         }
+        const replaced = () => !stack.podNames().some((name) => deleted.includes(name)) && stack.allReady();
+        await until("others in their place", replaced, { timeoutMs: 120_000, pollMs: 1_000 });
       }
     });
     await expectAllOnce();
