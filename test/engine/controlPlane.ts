@@ -27,11 +27,11 @@ export class ControlPlane extends Cluster {
     writeFileSync(this.kubeconfig, stringify(config), { mode: 0o600 });
   }
 
-  /** Reports every pod as ready and gives every load balancer an address. */
+  /** Reports every pod as ready, gives every load balancer an address and every claim a volume. */
   async settle(): Promise<void> {
     const now = new Date().toISOString();
-    const [pods, services] = await Promise.all(
-      ["pods", "services"].map((kinds) => this.call("GET", `/api/v1/${kinds}`)),
+    const [pods, services, claims] = await Promise.all(
+      ["pods", "services", "persistentvolumeclaims"].map((kinds) => this.call("GET", `/api/v1/${kinds}`)),
     );
     const reports: Promise<unknown>[] = [];
     for (const { metadata, spec, status } of pods.items) {
@@ -48,6 +48,13 @@ export class ControlPlane extends Cluster {
       if (spec.type !== "LoadBalancer" || status.loadBalancer?.ingress) continue;
       reports.push(this.settled("services", metadata, { loadBalancer: { ingress: [{ ip: "127.0.0.9" }] } }));
     }
+    for (const { metadata, spec, status } of claims.items) {
+      if (status.phase !== "Pending" || metadata.deletionTimestamp) continue;
+      const { accessModes, storageClassName, resources } = spec;
+      const volume = { accessModes, storageClassName, capacity: resources.requests, hostPath: { path: "/nowhere" } };
+      const object = { metadata: { name: `volume-${metadata.uid}` }, spec: volume };
+      reports.push(this.call("POST", "/api/v1/persistentvolumes", object, [409]));
+    }
     await Promise.all(reports);
   }
 
@@ -57,7 +64,8 @@ export class ControlPlane extends Cluster {
   }
 
   private call(method: string, path: string, body?: object, mayBe: readonly number[] = []): Promise<any> {
-    const headers = { Authorization: `Bearer ${this.token}`, "Content-Type": "application/merge-patch+json" };
+    const type = method === "PATCH" ? "application/merge-patch+json" : "application/json";
+    const headers = { Authorization: `Bearer ${this.token}`, "Content-Type": type };
     return new Promise((done, fail) => {
       const options = { method, headers, agent: this.agent, timeout: 20_000 };
       const call = request(new URL(path, this.server), options, (response) => {

@@ -91,11 +91,11 @@ export const secretValues = {
   "secret/usdf/engine/ours#db-auth.yaml": "- url: postgresql://192.0.2.2/butler",
   "secret/usdf/engine/old#redis": "redis-password-of-old",
   "secret/usdf/engine/old#register_svc_rsa": "key-of-rucio",
-  "secret/rubin/embargo/read/rubin-summit-users#access_key": "access",
+  "secret/rubin/embargo/read/rubin-summit-users#access_key": "access-key-of-old",
   "secret/rubin/embargo/read/rubin-summit-users#secret_key": "secret-key-of-old",
   "secret/rubin/usdf-butler/client-config#db-auth.yaml": "- url: postgresql://192.0.2.2/old",
   "secret/rubin/usdf-butler/postgres#password": "password-of-postgres",
-  "secret/rubin/usdf-butler/postgres#username": "rubin",
+  "secret/rubin/usdf-butler/postgres#username": "user-of-postgres",
 } as const;
 
 interface Facility extends Config {
@@ -109,7 +109,10 @@ interface Facility extends Config {
  */
 export function facility(stack: "dev" | "prod", gateway: string): Config {
   const config = readStackYaml(stack).config as Facility;
-  const endpoints = Object.entries(config["usdf:ceph"].endpoints).map(([name, one]) => [name, { ...one, url: gateway }]);
+  const endpoints = Object.entries(config["usdf:ceph"].endpoints).map(([name, one]) => [
+    name,
+    { ...one, url: gateway },
+  ]);
   const ceph = { ...config["usdf:ceph"], bucketPolicies: "unmanaged", endpoints: Object.fromEntries(endpoints) };
   return { ...config, "usdf:ceph": ceph };
 }

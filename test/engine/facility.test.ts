@@ -1,0 +1,93 @@
+/**
+ * Stacks dev and prod, as their files are, through the real engine. Two things of theirs cannot be had here: their gateways,
+ * which a Ceph RGW of the test stands for, and the aws plugin, so their bucket policies are left out by configuration.
+ */
+import { getTopic } from "../../components/ceph";
+import { readStackYaml } from "../../local/record";
+import { until } from "../support/network";
+import type { PulumiProject } from "../support/pulumi";
+import { missing } from "./controlPlane";
+import { facility } from "./stacks";
+import { Stand } from "./stand";
+
+/* eslint-disable @typescript-eslint/no-explicit-any -- objects of the API server, looked into field by field */
+
+jest.setTimeout(300_000);
+if (missing) console.warn(`engine tier skipped: ${missing}`);
+
+/** Fields that topics hand out: what the engine itself reads from Vault. */
+const secrets = Object.fromEntries(
+  ["sts", "summit", "lfa"].map((name) => [`secret/rubin/usdf-embargo-dmz/${name}#notification`, `secret-of-${name}`]),
+);
+
+(missing ? describe.skip : describe)("the stacks of the facility through the engine", () => {
+  let stand: Stand;
+
+  const environmentsOf = (stack: string) =>
+    Object.entries((readStackYaml(stack).config["usdf:embargo"] as { environments: any }).environments).map(
+      ([name, settings]: [string, any]) => settings.namespace ?? name,
+    );
+  async function made(stack: "dev" | "prod"): Promise<PulumiProject> {
+    const project = stand.project(stack);
+    await project.init();
+    project.configure(facility(stack, stand.rgw.url));
+    return project;
+  }
+  const podsIn = (namespaces: string[]) =>
+    stand.cluster.list("pods").filter(({ metadata }) => namespaces.includes(metadata.namespace));
+
+  beforeAll(async () => {
+    stand = await Stand.start();
+    await stand.putSecrets(secrets);
+    // A topic that stack prod sends notifications to, but does not own.
+    await stand.topicByHand("rubin-prompt-processing-prod", "http://192.0.2.80:8080/notify");
+  });
+  afterAll(() => stand?.stop());
+
+  it("applies dev; an up that is interrupted is finished by the next", async () => {
+    const dev = await made("dev");
+    stand.settles = false;
+    const { cli, ended } = dev.begin("up", "--yes", "--skip-preview");
+    await until("the up to wait for pods", () => podsIn(environmentsOf("dev")).length >= 3, {
+      timeoutMs: 120_000,
+    }).finally(() => cli.kill("SIGINT"));
+    const { code, output } = await ended;
+    stand.settles = true;
+    expect([code === 0, /cancel/.test(output)]).toEqual([false, true]);
+
+    await dev.up();
+    expect((await dev.state()).deployment.pending_operations ?? []).toEqual([]);
+    await dev.mustRun("preview", "--expect-no-changes");
+    expect(await stand.notifications("rubin-pp-dev")).toEqual([
+      "pp-dev-microservice-202509 -> pp-dev-microservice-202509",
+      "prompt-processing-dev -> prompt-processing-dev",
+      "prompt-processing-dev-20260114 -> prompt-processing-dev-20260114",
+    ]);
+  });
+
+  it("applies prod, and the next up changes nothing", async () => {
+    const prod = await made("prod");
+    const output = await prod.up();
+    expect(output).toMatch(
+      /left out: the policies of buckets .*rubin-bts.* \(usdf:ceph\.bucketPolicies is unmanaged\)/,
+    );
+    for (const name of ["sts", "summit"]) {
+      const topic = await getTopic(stand.rgw, `arn:aws:sns:default::rubin-${name}`);
+      expect(topic).toMatchObject({ OpaqueData: `secret-of-${name}`, persistent: "true" });
+    }
+    expect(await stand.notifications("rubin-summit")).toEqual([
+      "rubin-prompt-processing-prod -> rubin-prompt-processing-prod",
+      "rubin-summit-notification-8 -> rubin-summit-notification-8",
+      "rubin-summit-to-http -> rubin-summit",
+    ]);
+    expect(podsIn(["sts"]).filter(({ metadata }) => /ingest/.test(metadata.name))).toHaveLength(20);
+    await prod.mustRun("preview", "--refresh", "--expect-no-changes");
+  });
+
+  it("does not destroy what production protects", async () => {
+    const { code, output } = await stand.project("prod").run("destroy", "--yes", "--skip-preview");
+    expect(code).not.toBe(0);
+    expect(output).toContain("protected");
+    expect(podsIn(["summit"]).map(({ metadata }) => metadata.name)).toContain("redis-0");
+  });
+});

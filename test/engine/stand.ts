@@ -1,0 +1,110 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { getNotifications, type RgwAccess, topicProvider } from "../../components/ceph";
+import { readStackYaml } from "../../local/record";
+import { type RunningRgw, startRgw } from "../../local/services/rgw";
+import { testFolder } from "../support/network";
+import { PulumiProject, type PulumiProjectOptions } from "../support/pulumi";
+import { TestVault } from "../support/vault";
+import { ControlPlane } from "./controlPlane";
+import { contextsOf } from "./stacks";
+
+/** The gateway is at the same address each time: it stands in the recorded state. */
+const address = "127.77.22.1";
+const keys = { accessKeyId: "engine-access", secretAccessKey: "engine-secret-key" };
+const buckets = ["engine-raw", "rubin-pp-dev", "rubin-summit", "rubin-sts", "rubinobs-lfa-cp"];
+
+/** Everything that stacks need to be applied: an API server, a gateway with their buckets, and Vault. */
+export class Stand {
+  /** Whether pods become ready. */
+  settles = true;
+  /** The gateway, by keys. */
+  readonly rgw: RgwAccess;
+
+  private constructor(
+    readonly dir: string,
+    readonly cluster: ControlPlane,
+    readonly gateway: RunningRgw,
+    readonly vault: TestVault,
+    private readonly remove: () => void,
+  ) {
+    this.rgw = { url: gateway.endpoint, ...keys };
+  }
+
+  static async start(): Promise<Stand> {
+    const { dir, remove } = testFolder("engine");
+    const user = { uid: "engine", accessKey: keys.accessKeyId, secretKey: keys.secretAccessKey };
+    const contexts = (["dev", "prod"] as const).flatMap(contextsOf);
+    // The cluster last: it starts at once and blocks, while the others wait.
+    const [gateway, vault, cluster] = await Promise.all([
+      startRgw({ dir: join(dir, "rgw"), address, users: [user] }),
+      TestVault.start(),
+      new ControlPlane(join(dir, "cluster"), contexts),
+    ]);
+    const stand = new Stand(dir, cluster, gateway, vault, remove);
+    const s3 = new S3Client({ endpoint: gateway.endpoint, region: "default", forcePathStyle: true, credentials: keys });
+    for (const Bucket of buckets) await s3.send(new CreateBucketCommand({ Bucket }));
+    s3.destroy();
+    return stand;
+  }
+
+  /** A project in a folder of its own, whose program finds kubeconfig, gateway and Vault as an operator's would. */
+  project(stack: string, options: Partial<PulumiProjectOptions> = {}): PulumiProject {
+    const credentials = join(this.dir, "credentials");
+    const profiles = ["engine", ...(["dev", "prod"] as const).flatMap(profilesOf), "default"];
+    const lines = `aws_access_key_id = ${keys.accessKeyId}\naws_secret_access_key = ${keys.secretAccessKey}\n`;
+    writeFileSync(credentials, [...new Set(profiles)].map((name) => `[${name}]\n${lines}`).join(""), { mode: 0o600 });
+    const dir = options.dir ?? join(this.dir, stack);
+    mkdirSync(dir, { recursive: true });
+    return new PulumiProject({
+      stack,
+      meanwhile: () => (this.settles ? this.cluster.settle() : undefined),
+      ...options,
+      dir,
+      environment: {
+        KUBECONFIG: this.cluster.kubeconfig,
+        AWS_SHARED_CREDENTIALS_FILE: credentials,
+        VAULT_ADDR: this.vault.address,
+        VAULT_TOKEN: this.vault.rootToken,
+      },
+    });
+  }
+
+  /** Puts secrets into Vault, by `<path>#<field>`. */
+  async putSecrets(values: Readonly<Record<string, string>>): Promise<void> {
+    const paths = new Map<string, Record<string, string>>();
+    for (const [key, value] of Object.entries(values)) {
+      const [path, field] = key.split("#") as [string, string];
+      paths.set(path, { ...paths.get(path), [field]: value });
+    }
+    for (const [path, fields] of paths) await this.vault.put(path, fields);
+  }
+
+  /** Entries of a bucket's notifications, as `id -> topic`. */
+  async notifications(bucket: string): Promise<string[]> {
+    const entries = (await getNotifications(this.rgw, bucket)) ?? [];
+    return entries.map(({ id, topicArn }) => `${id} -> ${topicArn.split(":").pop()}`).sort();
+  }
+
+  /** Makes a topic or changes its receiver, as someone would by hand. */
+  async topicByHand(name: string, pushEndpoint: string): Promise<void> {
+    await topicProvider.create({ rgw: this.rgw, name, pushEndpoint, persistent: false });
+  }
+
+  async stop(): Promise<void> {
+    this.cluster.down();
+    await Promise.all([this.gateway.stop(), this.vault.stop()]);
+    this.remove();
+  }
+}
+
+/** Profiles of the AWS credentials file that a stack names. */
+function profilesOf(stack: "dev" | "prod"): string[] {
+  const found: string[] = [];
+  JSON.stringify(readStackYaml(stack).config["usdf:ceph"], (key, value: unknown) => {
+    if (key === "profile" && typeof value === "string") found.push(value);
+    return value;
+  });
+  return found;
+}
