@@ -170,6 +170,15 @@ it("a lost database is no fault of the canary, and says so", async () => {
   expect(await butler.rehearse(canaryFile(8))).toMatchObject({ status: "ingested" });
 });
 
+/** A canary's file on this machine, with something in its name for the stand-in. */
+function local(name: string): ButlerFile {
+  const { key, fits } = makeCanary("b", 1);
+  const path = join(dir, key.replace("R22_S11", name));
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, fits);
+  return { ...canaryFile(1), uri: `file://${path}` };
+}
+
 describe("obs mode, with a stand-in for the tasks that only an LSST stack has", () => {
   it("gives the task copies of file and header, takes all back, and tells why it failed", async () => {
     const { rows } = onSqlite("obs");
@@ -178,13 +187,6 @@ describe("obs mode, with a stand-in for the tasks that only an LSST stack has", 
     const real = { path: "r", uri: "s3://embargo@rubin-summit/LSSTCam/20260603/MC_O_20260603_000001/MC_O_20260603_000001_R22_S11.fits" }; // prettier-ignore
     expect(await butler.ingest("raw", [real])).toMatchObject([{ status: "ingested" }]);
     const before = await rows();
-    const { key, fits } = makeCanary("b", 1);
-    const local = (name: string): ButlerFile => {
-      const path = join(dir, key.replace("R22_S11", name));
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, fits);
-      return { ...canaryFile(1), uri: `file://${path}` };
-    };
     expect(await butler.rehearse(local("R22_S11"))).toMatchObject({
       path: canaryFile(1).path,
       status: "ingested",
@@ -194,5 +196,16 @@ describe("obs mode, with a stand-in for the tasks that only an LSST stack has", 
     expect((await butler.rehearse(local("R22_S11_broken"))).message).toContain("one file of the exposure is broken");
     await expect(butler.rehearse(local("R22_S11_lost"))).rejects.toThrow(ButlerUnavailableError);
     expect(await rows()).toEqual(before);
+  });
+
+  it("says so when an exposure stays all the same", async () => {
+    const env = { ...onPostgres().env, BUTLER_MODE: "auto", PYTHONPATH: join(__dirname, "standin") };
+    expect(await child("postgres", env).rehearse(local("R22_S11_stubborn"))).toMatchObject({
+      status: "failed",
+      code: "CANARY_REMAINS",
+      retryable: false,
+      message:
+        'Exposure "MC_V_19900101_000001" is in the Butler though its ingest was rolled back. Remove it, and ask why it stayed.',
+    });
   });
 });
