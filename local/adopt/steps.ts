@@ -36,7 +36,7 @@ export function stepsOf(
       command: `PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --stack ${stack} --yes ${only}`,
     },
     {
-      title: "Let kubectl go: the commands that this prints take it out of the list of each object's managers",
+      title: "See that nobody else deploys the objects; for who still does it prints commands that end that",
       command: usdf("--check"),
     },
     {

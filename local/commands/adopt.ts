@@ -98,7 +98,7 @@ function textOfCheck(
   environment: string,
   shared: readonly { object: string; managers: readonly string[]; ours: boolean; release: string }[],
 ): string {
-  if (shared.length === 0) return `${environment}: nobody else deploys its objects.`;
+  if (shared.length === 0) return `# ${environment}: nobody else deploys its objects.`;
   const states = shared.map(({ object, managers, ours }) => {
     const who = managers.length === 0 ? "the note of kubectl apply is left" : `also by ${managers.join(", ")}`;
     return `# ${object}: ${ours ? who : "not taken over yet"}`;

@@ -133,12 +133,6 @@ const namespaces = Object.keys(overlays) as (keyof typeof overlays)[];
       expect(`${looked}${done}`).not.toMatch(/replace|delete/);
       expect(identity()).toEqual(before);
 
-      const shared = await shell(check!);
-      expect(shared.code).toBe(1);
-      expect(shared.output).toContain(
-        `# Deployment ${environment}/embargo-butler-idle: also by kubectl-client-side-apply`,
-      );
-      await must(shared.stdout);
       expect(await must(check!)).toContain("nobody else deploys its objects");
       await must(same!);
       expect(identity()).toEqual(before);
@@ -156,8 +150,12 @@ const namespaces = Object.keys(overlays) as (keyof typeof overlays)[];
     expect(identity()).toEqual(before);
     const { steps } = JSON.parse(await must(adopt("lfa", "--json")));
     const [, , , up, check] = (steps as Step[]).flatMap(({ command }) => command ?? []);
+    const shared = await shell(check!);
+    expect(shared.code).toBe(1);
+    expect(shared.stdout).toContain("# Deployment lfa/embargo-butler-idle: also by kubectl-client-side-apply");
     await must(up!);
     await must((await shell(check!)).stdout);
+    expect(await must(check!)).toContain("nobody else deploys its objects");
     expect(identity()).toEqual(before);
   });
 
@@ -197,5 +195,16 @@ const namespaces = Object.keys(overlays) as (keyof typeof overlays)[];
     expect(answers("summit-new", "embargo-butler-presence")).toBe("PONG");
     expect(redis("summit-new", "redis-cli llen QUEUE:b")).toBe("1");
     expect(await project.run("preview", "--expect-no-changes")).toMatchObject({ code: 0 });
+  });
+
+  it("is taken out of the state, and the cluster keeps it", async () => {
+    const kept = identity();
+    const urn = (await project.state()).deployment.resources!.find(({ urn: one }) =>
+      /EmbargoIngest::lfa$/.test(one),
+    )!.urn;
+    await project.mustRun("state", "delete", urn, "--target-dependents", "--yes");
+    const left = (await project.state()).deployment.resources!;
+    expect(left.filter(({ id }) => id?.startsWith("lfa"))).toEqual([]);
+    expect(identity()).toEqual(kept);
   });
 });
