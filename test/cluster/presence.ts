@@ -17,7 +17,8 @@ export function ask(url: string, agent: Agent | false = false): Promise<Presence
       response.on("error", reject);
       response.on("end", () => {
         if (response.statusCode === 200) resolve(JSON.parse(body) as PresenceAnswer);
-        else reject(new Error(`status ${response.statusCode}: ${body}`));
+        else
+          reject(Object.assign(new Error(`status ${response.statusCode}: ${body}`), { status: response.statusCode }));
       });
     });
     request.on("timeout", () => request.destroy(new Error("no answer in 5 s")));
@@ -25,11 +26,13 @@ export function ask(url: string, agent: Agent | false = false): Promise<Presence
   });
 }
 
-/** Clients that ask all the time, over connections that they keep and over new ones, and note every failure. */
+/** Clients that ask all the time, over a connection that they keep and over new ones, and note who is not served. */
 export class PresenceClients {
   asked = 0;
-  /** What went wrong, by reason. */
-  readonly failures: Record<string, number> = {};
+  /** Requests that no pod answered, by reason. */
+  readonly refused: Record<string, number> = {};
+  /** Requests that presence answered with 500, since Redis took too long: a busy machine, not a pod that leaves. */
+  late = 0;
   private stopping = false;
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 1 });
   private readonly loops: Promise<void>[];
@@ -47,9 +50,10 @@ export class PresenceClients {
   private async askOn(agent: Agent | false): Promise<void> {
     while (!this.stopping) {
       this.asked++;
-      await ask(this.url, agent).catch((error: NodeJS.ErrnoException) => {
+      await ask(this.url, agent).catch((error: NodeJS.ErrnoException & { status?: number }) => {
         const reason = `${agent ? "kept" : "new"} connection: ${error.code ?? error.message}`;
-        this.failures[reason] = (this.failures[reason] ?? 0) + 1;
+        if (error.status === 500) this.late++;
+        else this.refused[reason] = (this.refused[reason] ?? 0) + 1;
       });
       await new Promise((done) => setTimeout(done, 50));
     }

@@ -138,11 +138,12 @@ const someDetectors = ["R22_S11", "R01_S00", "R14_S22", "R00_SW0", "R44_SG1"];
       return took;
     });
     await clients.stop();
-    tell(`rolled in ${seconds.toFixed(1)} s; ${clients.asked} requests, failures: ${JSON.stringify(clients.failures)}`);
+    const { asked, refused, late } = clients;
+    tell(`rolled in ${seconds.toFixed(1)} s; ${asked} requests, ${late} late, refused: ${JSON.stringify(refused)}`);
     await expectAllOnce();
     tell(`nothing of ${stack.sentUris.length} files is lost`);
-    expect(clients.asked).toBeGreaterThan(100);
-    expect(clients.failures).toEqual({});
+    expect(asked - late).toBeGreaterThan(100);
+    expect(refused).toEqual({});
   });
 
   it("usdf verify sends a canary the whole way and leaves nothing; without presence it names the hop", async () => {
@@ -153,7 +154,10 @@ const someDetectors = ["R22_S11", "R01_S00", "R14_S22", "R00_SW0", "R44_SG1"];
     expect(hops.map(({ hop }) => hop)).toEqual(["connect", "put", "notify", "claim", "ingest", "present"]);
     tell(`verified: ${hops.map(({ hop, ms }) => `${hop} ${ms} ms`).join(", ")}`);
     stack.kubectl("scale", "deployment", "embargo-butler-presence", "--replicas=0");
-    await until("presence to be gone", () => stack.pods("presence").length === 0, { pollMs: 500 });
+    // Until the last pod is gone: where none is ready, those that end still serve.
+    await until("presence to be gone", () => !stack.podNames().some((name) => name.includes("presence")), {
+      pollMs: 500,
+    });
     const broken = await verify("--timeout", "10");
     expect([broken.code, broken.verified?.journeys[0]?.failed?.hop]).toEqual([1, "present"]);
     stack.kubectl("scale", "deployment", "embargo-butler-presence", "--replicas=2");
