@@ -51,6 +51,15 @@ it("holds back the network policies of pods that stay", () => {
   expect(objects.filter(({ kind }) => kind === "NetworkPolicy")).toEqual([]);
 });
 
+it("marks workloads whose pods stay, for policies, and admits today's pods to the namespace", () => {
+  const pods = adoption.objects.filter(({ kind }) => kind === "Deployment" || kind === "StatefulSet");
+  expect(pods.map(({ content }: any) => content.metadata.annotations)).toEqual(
+    Array(5).fill({ "usdf/adopting": "true" }),
+  );
+  const { content } = find("Namespace", "summit");
+  expect(content.metadata.labels["pod-security.kubernetes.io/enforce"]).toBe("baseline");
+});
+
 describe("what a take-over would break", () => {
   const cases: [string, string, string, (live: any) => void, string][] = [
     [
