@@ -77,11 +77,11 @@ if (missing) console.warn(`engine tier skipped: ${missing}`);
   it("is killed amid an up; the next one finishes it, and every pod passes the admission of its namespace", async () => {
     project.configure(config);
     stand.settles = false;
-    const { cli, ended } = project.begin("up", "--yes", "--skip-preview");
+    const { ended } = project.begin("up", "--yes", "--skip-preview");
     // As many steps as the engine takes at a time wait for pods, addresses and volumes.
     await until("the up to wait for pods", () => stand.cluster.list("pods").filter(inOwn).length >= 3, {
       timeoutMs: 120_000,
-    }).finally(() => process.kill(-cli.pid!, "SIGKILL"));
+    }).finally(() => project.kill());
     await ended;
     stand.settles = true;
     const refused = await project.run("up", "--yes", "--skip-preview");

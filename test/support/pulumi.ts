@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse, stringify } from "yaml";
@@ -101,8 +101,7 @@ export class PulumiProject {
   /** Starts the CLI; `ended` resolves when it has ended, with whatever code. */
   begin(...args: string[]): { readonly cli: ChildProcess; readonly ended: Promise<Ended> } {
     const all = [...args, "--stack", this.options.stack, "--non-interactive", "--cwd", this.folder];
-    // A process group of its own, so that a test can end the CLI with all that it started.
-    const cli = spawn("pulumi", all, { env: this.environment, stdio: "pipe", detached: true });
+    const cli = spawn("pulumi", all, { env: this.environment, stdio: "pipe" });
     if (args[0] !== "config") cli.stdin.end();
     const written = { output: "", stdout: "" };
     cli.stdout.setEncoding("utf8").on("data", (chunk: string) => {
@@ -111,6 +110,19 @@ export class PulumiProject {
     });
     cli.stderr.setEncoding("utf8").on("data", (chunk: string) => (written.output += chunk));
     return { cli, ended: this.wait(cli, written) };
+  }
+
+  /** Ends the CLI and all that it started, as the loss of its machine would. Plugins have process groups of their own. */
+  kill(): void {
+    const ours = `PULUMI_HOME=${this.environment.PULUMI_HOME}`;
+    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+      try {
+        if (readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(ours))
+          process.kill(Number(pid), "SIGKILL");
+      } catch {
+        // It has ended, or is another user's.
+      }
+    }
   }
 
   /** Runs the CLI to its end. */
@@ -159,7 +171,7 @@ export class PulumiProject {
     let meanwhileAt = started;
     while (ended === undefined && failure === undefined) {
       if (Date.now() - started > limitMs) {
-        process.kill(-cli.pid!, "SIGKILL");
+        this.kill();
         throw new Error(`${cli.spawnargs.join(" ")} did not end in ${limitMs / 1000} s:\n${written.output}`);
       }
       if (Date.now() >= meanwhileAt) {
