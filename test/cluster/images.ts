@@ -92,12 +92,27 @@ function stackBase(python: string): string {
     const library = execFileSync(python, ["-c", ask], { encoding: "utf8" }).trim();
     const unused = new Set(["site-packages", "dist-packages", "test", "idlelib"]);
     cpSync(library, join(work, "library"), { recursive: true, filter: (path) => !unused.has(basename(path)) });
+    const packages = join(work, "files", stack, "python");
+    cpSync(environment, packages, { recursive: true, verbatimSymlinks: true });
+    // An archive has no times of files, by which Python else knows what is compiled: each start would compile everything.
+    const compile = [
+      "-m",
+      "compileall",
+      "-q",
+      "-f",
+      "-j",
+      "0",
+      "-x",
+      "/tests?/",
+      "--invalidation-mode",
+      "unchecked-hash",
+    ];
+    execFileSync(python, [...compile, join(work, "library"), packages], { stdio: "ignore" });
     baseImage(join(work, "python.tar"), [
       ...["--tools", "--bin", "chmod", ...librariesOf(process.execPath), ...librariesOfPackages()],
       ...["--copy", `${join(work, "library")}:${library}`, "--copy", realpathSync(python)],
     ]);
     // Packages of PyPI bring their libraries: no need to look what each of hundreds loads.
-    cpSync(environment, join(work, "files", stack, "python"), { recursive: true, verbatimSymlinks: true });
     const stage = { user: "0", env: {}, workdir: "/", entrypoint: [], labels: {} };
     const layer = { base: join(work, "python.tar"), tar: join(work, "stack.tar"), root: join(work, "files") };
     addLayer({ ...layer, name: "local/stack:1", stage });
