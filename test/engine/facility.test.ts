@@ -83,11 +83,4 @@ const secrets = Object.fromEntries(
     expect(podsIn(["sts"]).filter(({ metadata }) => /ingest/.test(metadata.name))).toHaveLength(20);
     await prod.mustRun("preview", "--refresh", "--expect-no-changes");
   });
-
-  it("does not destroy what production protects", async () => {
-    const { code, output } = await stand.project("prod").run("destroy", "--yes", "--skip-preview");
-    expect(code).not.toBe(0);
-    expect(output).toContain("protected");
-    expect(podsIn(["summit"]).map(({ metadata }) => metadata.name)).toContain("redis-0");
-  });
 });
