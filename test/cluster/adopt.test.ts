@@ -153,7 +153,7 @@ const namespaces = Object.keys(overlays) as (keyof typeof overlays)[];
     const shared = await shell(check!);
     expect(shared.code).toBe(1);
     expect(shared.stdout).toContain("# Deployment lfa/embargo-butler-idle: also by kubectl-client-side-apply");
-    await must(up!);
+    await must(`${up!} --refresh`);
     await must((await shell(check!)).stdout);
     expect(await must(check!)).toContain("nobody else deploys its objects");
     expect(identity()).toEqual(before);
