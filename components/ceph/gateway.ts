@@ -49,12 +49,14 @@ export class CephGateway extends pulumi.ComponentResource {
     const leftOut: string[] = [];
     for (const [bucket, { profile, policy, notifications }] of Object.entries(endpoint.buckets)) {
       const rgw = connection(endpoint, profile);
+      // One after the other: the gateway rewrites all entries of a bucket at each change, and two at a time lose one.
+      let before: BucketNotification | undefined;
       for (const [id, { topic, topicArn, ...filter }] of Object.entries(notifications)) {
         const made = topic === undefined ? undefined : topics[topic];
-        new BucketNotification(
+        before = new BucketNotification(
           `${name}-${bucket}-${id}`,
           { rgw, bucket, id, topicArn: made?.arn ?? topicArn!, topicRevision: made?.revision, ...filter },
-          child,
+          { ...child, dependsOn: before },
         );
       }
       if (policy === undefined) continue;

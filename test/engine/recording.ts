@@ -128,7 +128,9 @@ function timeless(value: unknown): unknown {
   if (typeof object.plaintext === "string" && signature in object)
     return { ...object, plaintext: JSON.stringify(hidden(JSON.parse(object.plaintext))) };
   const entries = Object.entries(object).filter(([key]) => !dropped.has(key));
-  return Object.fromEntries(entries.map(([key, inner]) => [key, key in fixed ? fixed[key] : timeless(inner)]));
+  // A key may be there for something else, too: as a name of a property on which others depend.
+  const isFixed = (key: string, inner: unknown) => key in fixed && Array.isArray(inner) === Array.isArray(fixed[key]);
+  return Object.fromEntries(entries.map(([key, inner]) => [key, isFixed(key, inner) ? fixed[key] : timeless(inner)]));
 }
 
 function hidden(value: unknown): unknown {
