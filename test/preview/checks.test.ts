@@ -112,11 +112,8 @@ const cases: { about: string; change: Break; says: (string | RegExp)[] }[] = [
   },
   {
     about: "a PodDisruptionBudget that selects nothing",
-    change: (all) =>
-      (find(all, "PodDisruptionBudget", "summit-new-ingest").spec.selector.matchLabels.app = "x"),
-    says: [
-      /PodDisruptionBudget summit-new\/embargo-butler-ingest: selects no pods with app=x,/,
-    ],
+    change: (all) => (find(all, "PodDisruptionBudget", "summit-new-ingest").spec.selector.matchLabels.app = "x"),
+    says: [/PodDisruptionBudget summit-new\/embargo-butler-ingest: selects no pods with app=x,/],
   },
   {
     about: "a StatefulSet without its Service",
