@@ -56,6 +56,9 @@ function contextsOf(file: string): string[] {
 export function clusterProvider(kubeContext: string, opts?: pulumi.ComponentResourceOptions): k8s.Provider {
   const args = {
     context: kubeContext,
+    // Unset, the SDK would put the path of this shell into the state, where every other machine differs from it; and it
+    // would read a list of several files as the text of one. Empty, the provider looks where kubectl looks.
+    kubeconfig: "",
     enableServerSideApply: true,
     // What is declared wins over what a hand changed: `pulumi up --refresh` mends it, where it would end with a conflict.
     enablePatchForce: true,

@@ -29,11 +29,11 @@ export function stepsOf(
     },
     {
       title: "Look: updates and creations only, no replacement, no deletion",
-      command: `PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi preview --stack ${stack} --diff ${only}`,
+      command: `pulumi preview --stack ${stack} --diff ${only}`,
     },
     {
-      title: "Take over every field that is declared, pods excepted; force takes them from kubectl",
-      command: `PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --stack ${stack} --yes ${only}`,
+      title: "Take over every field that is declared, pods excepted, from whoever had it",
+      command: `pulumi up --stack ${stack} --yes ${only}`,
     },
     {
       title: "See that nobody else deploys the objects; for who still does it prints commands that end that",

@@ -1,6 +1,6 @@
 /** Every component through the real Pulumi engine and Kubernetes provider, against a real API server and a real Ceph RGW. */
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { deleteNotification, getTopic } from "../../components/ceph";
 import { until } from "../support/network";
 import { type PulumiProject, root, type State } from "../support/pulumi";
@@ -115,6 +115,16 @@ if (missing) console.warn(`engine tier skipped: ${missing}`);
   it("changes nothing the second time, and sees no drift", async () => {
     await project.up(); // the provider was another one while it took things over
     await project.mustRun("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes");
+  });
+
+  it("changes nothing on another machine, which has the kubeconfig elsewhere and in several files", async () => {
+    const { KUBECONFIG } = project.environment;
+    const files = ["first.yaml", "second.yaml"].map((name) => join(stand.dir, name));
+    writeFileSync(files[0]!, "apiVersion: v1\nkind: Config\n");
+    cpSync(KUBECONFIG!, files[1]!);
+    project.environment.KUBECONFIG = files.join(delimiter);
+    const same = ["preview", "--refresh", "--expect-no-changes"];
+    await project.mustRun(...same).finally(() => (project.environment.KUBECONFIG = KUBECONFIG));
   });
 
   it("keeps no secret value in state and outputs", async () => {

@@ -62,6 +62,7 @@ export class PulumiProject {
       PULUMI_SKIP_UPDATE_CHECK: "1",
       // Else it asks the network, for as long as that takes, for the aws plugin, which no stack of these tests needs.
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+      TMPDIR: dir, // the Kubernetes provider leaves copies of the kubeconfig behind
       NODE_NO_WARNINGS: "1",
       ...options.environment,
     };
