@@ -19,7 +19,9 @@ export const missing: string | undefined = !existsSync(tool("cluster"))
     : undefined;
 
 /** Folder of the Pulumi CLI, its language host and its providers. */
-export const unpackTools = () => execFileSync(tool("unpack"), { encoding: "utf8" }).trim().split("\n").at(-1)!;
+export const unpackTools = () =>
+  (unpacked ??= execFileSync(tool("unpack"), { encoding: "utf8" }).trim().split("\n").at(-1)!);
+let unpacked: string | undefined; // each look compares checksums of half a gigabyte
 
 /** Custom resources that components declare. */
 const customKinds = ["externalsecrets", "secretstores", "vaultsecrets", "podmonitors", "prometheusrules"];

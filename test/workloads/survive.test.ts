@@ -213,7 +213,7 @@ async function disturb(puttingEnds: Promise<unknown>): Promise<string[]> {
   const ended = puttingEnds.finally(() => (putting = false));
   for (let turn = 0; putting && !over; turn++) {
     const name = killed[turn % killed.length] as string;
-    await Promise.race([ended, wait(4_000)]);
+    await Promise.race([ended, wait(8_000)]);
     if (putting) await step(`kill -9 ${name}`, 0, () => pod(name).kill("SIGKILL"));
   }
   return done;
