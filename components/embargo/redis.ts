@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { envVars, type Probe, Workload } from "../platform";
 import { type Environment, identity, secretKey } from "./environment";
-import { fromBalancer, givenByCluster, loadBalancer } from "./service";
+import { awaited, fromBalancer, givenByCluster, loadBalancer } from "./service";
 
 /** What Redis is told beside its address, folder and password. */
 function settingsOf(maxMemoryMi: number): string {
@@ -111,7 +111,7 @@ export class Redis extends pulumi.ComponentResource {
       new k8s.core.v1.Service(
         name,
         {
-          metadata: { name: "redis", namespace, labels },
+          metadata: { name: "redis", namespace, labels, annotations: awaited.nothing },
           spec: { type: "ClusterIP", selector: { ...selector }, ports: [{ ...port, protocol: "TCP" }] },
         },
         { parent: this, ignoreChanges: givenByCluster },

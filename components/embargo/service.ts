@@ -18,6 +18,15 @@ export interface LoadBalancerArgs {
 /** What the cluster gives a Service. One that was taken over has it among its inputs, and without it would be made anew. */
 export const givenByCluster = ["spec.clusterIP", "spec.clusterIPs"];
 
+/**
+ * What the engine waits for. Left to itself it looks at a new or changed Service for ten seconds whether its pods stay; these
+ * it waits for at their Deployment or StatefulSet already.
+ */
+export const awaited = {
+  nothing: { "pulumi.com/skipAwait": "true" },
+  address: { "pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress[0].ip}" },
+};
+
 /** A Service behind a MetalLB address, and that address once it is known. */
 export function loadBalancer(
   name: string,
@@ -25,7 +34,7 @@ export function loadBalancer(
   opts: pulumi.CustomResourceOptions,
 ): { service: k8s.core.v1.Service; address: pulumi.Output<string> } {
   const { namespace, labels, selector, port, balancer } = args;
-  const annotations: Record<string, string> = { "metallb.io/address-pool": balancer.pool };
+  const annotations: Record<string, string> = { ...awaited.address, "metallb.io/address-pool": balancer.pool };
   if (balancer.address !== undefined) annotations["metallb.io/loadBalancerIPs"] = balancer.address;
   const service = new k8s.core.v1.Service(
     name,
