@@ -29,9 +29,7 @@ it("takes a whole LSSTCam exposure, guiders too, to the Butler and lets presence
   bench = await makeBench(stand, { settings: { callWebhook: true } });
   const [exposure] = await bench.send({ instrument: "LSSTCam" });
   await bench.enqueue(exposure!.keys);
-  const started = Date.now();
   await bench.drain();
-  const seconds = (Date.now() - started) / 1000;
   expect(await bench.stored()).toEqual(
     paths(exposure!.keys)
       .map((path) => `s3://${path}`)
@@ -43,7 +41,6 @@ it("takes a whole LSSTCam exposure, guiders too, to the Butler and lets presence
   expect(group).toBe(`s3://${bench.bucket}/${exposure!.keys.find((key) => key.includes("R22_S11"))}`);
   expect(await stand.redis.ttl(redisKey.group("LSSTCam", exposure!.groupId, 0, "R00_SW0"))).toBeGreaterThan(86_300);
   expect(await stand.redis.exists(redisKey.group("LSSTCam", exposure!.groupId, 0, "R00_SG0"))).toBe(0);
-  expect(seconds).toBeLessThan(10);
 });
 
 it("B7: keys with # ? % + and unicode come through as they are", async () => {
