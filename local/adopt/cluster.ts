@@ -1,12 +1,5 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
-import { CommandError } from "../exit";
+import { kubectl, KubectlError } from "../kubectl";
 import type { Manifest } from "../preview/model";
-
-const run = promisify(execFile);
-
-/** Longest answer that is waited for. */
-const limitMs = 30_000;
 
 /** Whether some manager of fields is one of this program's. Each resource has one of its own. */
 export const isOurs = (manager: string) => manager.startsWith("pulumi-kubernetes");
@@ -27,7 +20,7 @@ export class Cluster {
    * Objects of a kind in a namespace, with their field managers; none where the cluster does not know the kind.
    * Of Secrets only names are asked for: their values are in `data`, and in the annotation that `kubectl apply` leaves.
    * @param kind - As kubectl takes it, `Deployment.v1.apps`.
-   * @throws CommandError when the cluster cannot be asked.
+   * @throws KubectlError when the cluster cannot be asked.
    */
   async list(kind: string, namespace: string): Promise<Manifest[]> {
     if (kind === "Namespace") return this.get(["get", "Namespace", namespace, "--ignore-not-found"], []);
@@ -49,20 +42,12 @@ export class Cluster {
   }
 
   private async kubectl(args: string[]): Promise<string> {
-    const all = ["--context", this.context, "--request-timeout=20s", ...args];
     try {
-      return (await run("kubectl", all, { timeout: limitMs, maxBuffer: 64 << 20 })).stdout;
+      return await kubectl({ context: this.context }, ...args);
     } catch (error) {
-      const { code, stderr = "", message } = error as Error & { code?: unknown; stderr?: string };
-      if (code === "ENOENT") throw new CommandError("kubectl is not on PATH. Install it, or leave out --live.");
-      if (/doesn't have a resource type|no matches for kind/.test(stderr)) return "";
-      if (/context .* does not exist|no context exists/.test(stderr))
-        throw new CommandError(
-          `kubeContext "${this.context}" is not in the kubeconfig. Fetch that cluster's kubeconfig.`,
-        );
-      throw new CommandError(
-        `kubectl ${args.slice(0, 2).join(" ")} failed in ${this.context}: ${stderr.trim() || message}`,
-      );
+      if (error instanceof KubectlError && /doesn't have a resource type|no matches for kind/.test(error.reason))
+        return "";
+      throw error;
     }
   }
 }

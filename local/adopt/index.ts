@@ -1,9 +1,10 @@
 import { writeFile } from "node:fs/promises";
-import { loadStackConfig, rawStackConfig, isAdopting } from "../../components/config";
+import { isAdopting } from "../../components/config";
 import { CommandError, exitCodes } from "../exit";
 import type { DeclaredObject, Manifest } from "../preview/model";
 import { requireStacks, root, stacksOf } from "../preview/stacks";
 import { readStackYaml, recordStack } from "../record";
+import { stackConfig } from "../stackConfig";
 import { Cluster } from "./cluster";
 import { type Difference, differencesOf } from "./differences";
 import { type Adoption, adoptionOf, importFile, kindOf, manifestOf } from "./importList";
@@ -125,11 +126,7 @@ function claimsOf(objects: readonly DeclaredObject[]): RegExp[] {
 
 /** Parts whose pods would be rolled, because the configuration does not say `adopting`. */
 function notAdopting({ stack, environment, objects }: Adoption, { folder }: AdoptOptions): Difference[] {
-  const config = Object.entries(readStackYaml(stack, folder).config).map(([key, value]) => [
-    key,
-    JSON.stringify(value),
-  ]);
-  const { embargo } = loadStackConfig(rawStackConfig(Object.fromEntries(config)), stack);
+  const { embargo } = stackConfig(stack, readStackYaml(stack, folder));
   const settings = embargo!.environments[environment]!;
   const pods = objects.filter(({ kind }) => kind === "Deployment" || kind === "StatefulSet");
   return pods

@@ -38,7 +38,8 @@ export function register(program: Command): void {
     .action(async (names: string[], options: Options) => {
       // Loaded here, so that other commands do not wait for it.
       /* eslint-disable @typescript-eslint/no-require-imports */
-      const { auditStack, configOf } = require("../secrets/audit") as typeof import("../secrets/audit");
+      const { auditStack } = require("../secrets/audit") as typeof import("../secrets/audit");
+      const { stackConfig } = require("../stackConfig") as typeof import("../stackConfig");
       const { requireStacks, stacksOf } = require("../preview/stacks") as typeof import("../preview/stacks");
       const { CommandError, exitCodes } = require("../exit") as typeof import("../exit");
       /* eslint-enable @typescript-eslint/no-require-imports */
@@ -47,16 +48,16 @@ export function register(program: Command): void {
       requireStacks(asked, known);
       const { environment, cluster } = options;
       const having = asked.filter((stack) => {
-        return environment === undefined || configOf(stack).embargo?.environments[environment] !== undefined;
+        return environment === undefined || stackConfig(stack).embargo?.environments[environment] !== undefined;
       });
       if (having.length === 0) {
-        const all = asked.flatMap((stack) => Object.keys(configOf(stack).embargo?.environments ?? {}));
+        const all = asked.flatMap((stack) => Object.keys(stackConfig(stack).embargo?.environments ?? {}));
         throw new CommandError(
           `No environment "${environment}" in ${asked.join(", ")}: ${all.join(", ")}.`,
           exitCodes.usage,
         );
       }
-      const others = known.map((stack) => configOf(stack));
+      const others = known.map((stack) => stackConfig(stack));
       const audits: Audit[] = [];
       for (const stack of having) audits.push(await auditStack(stack, { environment, cluster, others }));
       console.log(options.json ? JSON.stringify({ audits }) : audits.map(textOf).join("\n\n"));

@@ -1,6 +1,8 @@
-import { loadStackConfig, type StackConfig } from "../../components/config";
+import type { StackConfig } from "../../components/config";
+import { KubectlError } from "../kubectl";
 import { declarationOf } from "../preview/declaration";
 import { readStackYaml, recordStack, type StackYaml } from "../record";
+import { stackConfig } from "../stackConfig";
 import { liveSecrets } from "./live";
 import { type NeededField, neededFields, ownPaths } from "./need";
 import { type DeclaredSecret, declaredSecrets } from "./pods";
@@ -48,16 +50,10 @@ export interface AuditOptions {
 /** Most folders of Vault that are listed for one stack. */
 const maxFolders = 200;
 
-/** Configuration of a stack from its file, or from what stands for it. */
-export function configOf(stack: string, yaml = readStackYaml(stack)): StackConfig {
-  const entries = Object.entries(yaml.config).filter(([key]) => key.startsWith("usdf:") && key !== "usdf:secrets");
-  return loadStackConfig(Object.fromEntries(entries.map(([key, value]) => [key.slice("usdf:".length), value])), stack);
-}
-
 /** Compares what a stack needs with what there is: in Vault or in the stack, in its declaration, and in the clusters if asked. */
 export async function auditStack(stack: string, options: AuditOptions = {}): Promise<Audit> {
   const { environment, yaml = readStackYaml(stack), others = [] } = options;
-  const config = configOf(stack, yaml);
+  const config = stackConfig(stack, yaml);
   const isAsked = (one: { environment: string }) => environment === undefined || one.environment === environment;
   const needed = neededFields(config).filter(isAsked);
   const secrets = declaredSecrets(declarationOf(await recordStack(stack, { config: yaml }))).filter(isAsked);
@@ -192,9 +188,9 @@ async function againstCluster(secrets: readonly DeclaredSecret[]): Promise<Found
   for (const { place, namespace, environment } of places.values()) {
     const add = (level: Found["level"], name: string, message: string) =>
       findings.push({ level, environment, name: `${namespace}/${name}`, message });
-    const live = await liveSecrets(place, namespace).catch((error: Error) => error);
-    if (live instanceof Error) {
-      add("unreadable", "", `Secrets of context ${place} cannot be seen: ${live.message}`);
+    const live = await liveSecrets(place, namespace).catch((error: KubectlError) => error);
+    if (live instanceof KubectlError) {
+      add("unreadable", "", `Secrets of context ${place} cannot be seen: ${live.reason}`);
       continue;
     }
     const declared = secrets.filter((one) => one.place === place && one.namespace === namespace);

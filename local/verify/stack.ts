@@ -1,20 +1,13 @@
 import { execFile } from "node:child_process";
 import { S3Client } from "@aws-sdk/client-s3";
-import {
-  type CephEndpoint,
-  type EmbargoConfig,
-  imageOf,
-  loadStackConfig,
-  rawStackConfig,
-  type StackConfig,
-} from "../../components/config";
+import { type CephEndpoint, type EmbargoConfig, imageOf, type StackConfig } from "../../components/config";
 import type { StackOutputs } from "../../components/outputs";
 import { pythonRegexp } from "../../workloads/src/lib/pythonRegexp";
 import type { Bucket } from "../camera";
 import { CommandError } from "../exit";
-import { readStackYaml } from "../record";
+import { kubectl } from "../kubectl";
 import { makeCanary } from "./canary";
-import { Kubectl } from "./kubectl";
+import { forward } from "./tunnel";
 import type { Place } from "./place";
 
 /** What of the stack's outputs is needed here; a stack that was never brought up has none. */
@@ -22,15 +15,6 @@ type Outputs = Partial<Pick<StackOutputs, "embargo">>;
 
 /** Longest time for the CLI to read a stack's outputs, ms. */
 const outputsMs = 60_000;
-
-/** Configuration of a stack. @throws StackConfigError for a faulty one. */
-export function stackConfig(stack: string, folder: string): StackConfig {
-  const config = Object.entries(readStackYaml(stack, folder).config ?? {}).map(([key, value]) => [
-    key,
-    typeof value === "string" ? value : JSON.stringify(value),
-  ]);
-  return loadStackConfig(rawStackConfig(Object.fromEntries(config) as Record<string, string>), stack);
-}
 
 /** Why a canary cannot be sent through an environment; `undefined` when it can. */
 export function obstacle(embargo: EmbargoConfig, name: string): string | undefined {
@@ -94,11 +78,13 @@ export async function clusterPlace(
   const settings = embargo!.environments[name]!;
   const context = (settings.kubeContext ?? embargo!.kubeContext)!;
   const namespace = settings.namespace ?? name;
-  const kubectl = new Kubectl(context, namespace);
+  const cluster = { context, namespace };
+  const get = async (kind: string, object: string): Promise<unknown> =>
+    JSON.parse(await kubectl(cluster, "get", `${kind}/${object}`, "--output=json"));
   const bucketName = settings.bucket;
   const bucket = { ...(given.bucket ?? (await ownersAccess(ceph.endpoints, name, bucketName))), name: bucketName };
   const deployment = `${settings.namePrefix}-${settings.ingest.name}`;
-  const [container] = (await kubectl.get<Deployment>("deployment", deployment)).spec.template.spec.containers;
+  const [container] = ((await get("deployment", deployment)) as Deployment).spec.template.spec.containers;
   if (/\/embargo-butler-ingest[:@]/.test(container!.image)) {
     throw new CommandError(
       `${deployment} still runs ${container!.image}, which knows no canaries: run pulumi up for this stack first.`,
@@ -110,13 +96,13 @@ export async function clusterPlace(
   if (secret === undefined || service === undefined) {
     throw new CommandError(`${deployment} has no REDIS_HOST, or no REDIS_PASSWORD from a Secret.`);
   }
-  const { data } = await kubectl.get<{ data?: Record<string, string> }>("secret", secret.name);
+  const { data } = (await get("secret", secret.name)) as { data?: Record<string, string> };
   const password = Buffer.from(data?.[secret.key] ?? "", "base64").toString("utf8");
   const found = outputs.embargo?.[name];
   if (settings.presence !== undefined && found?.presenceUrl === undefined) {
     throw new CommandError(`The outputs of the stack name no presence of ${name}: run pulumi up for this stack first.`);
   }
-  const tunnel = await kubectl.forward(service, Number(variable("REDIS_PORT")?.value ?? 6379));
+  const tunnel = await forward(cluster, service, Number(variable("REDIS_PORT")?.value ?? 6379));
   return {
     environment: name,
     bucket,

@@ -2,10 +2,12 @@ import { join } from "node:path";
 import { messageOf } from "../../workloads/src/lib/errors";
 import { resolveBucket } from "../camera/target";
 import { CommandError, exitCodes } from "../exit";
+import { readStackYaml } from "../record";
+import { stackConfig } from "../stackConfig";
 import { type Journey, sendCanary } from "./journey";
 import { localPlace } from "./local";
 import type { Place } from "./place";
-import { clusterPlace, obstacle, stackConfig, stackOutputs } from "./stack";
+import { clusterPlace, obstacle, stackOutputs } from "./stack";
 
 export interface VerifyOptions {
   /** Folder with `Pulumi.yaml`. Default: this checkout. */
@@ -38,7 +40,7 @@ export interface StackVerified {
  */
 export async function verifyStack(stack: string, options: VerifyOptions): Promise<StackVerified> {
   const { folder = join(__dirname, "../.."), environments: wanted } = options;
-  const config = stackConfig(stack, folder);
+  const config = stackConfig(stack, readStackYaml(stack, folder));
   const known = Object.keys(config.embargo?.environments ?? {});
   const unknown = wanted?.filter((name) => !known.includes(name)) ?? [];
   if (unknown.length > 0) {

@@ -4,7 +4,8 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { type AuditOptions, auditStack, configOf } from "../../local/secrets/audit";
+import { type AuditOptions, auditStack } from "../../local/secrets/audit";
+import { stackConfig } from "../../local/stackConfig";
 import { VaultNames } from "../../local/secrets/vault";
 import { root } from "../support/pulumi";
 import { TestVault } from "../support/vault";
@@ -70,7 +71,7 @@ const yaml = {
     ]);
     expect((await audit(undefined, { environment: "one" })).lines).toEqual(lines.slice(0, 2));
     const more = { config: { "usdf:embargo": { kubeContext: "c", environments: { three: environment } } } };
-    const { lines: fewer } = await audit(undefined, { others: [configOf("y", more)] });
+    const { lines: fewer } = await audit(undefined, { others: [stackConfig("y", more)] });
     expect(fewer).toEqual(lines.filter((line) => !line.includes("three")));
   });
 

@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
-import { obstacle, stackConfig } from "../../local/verify/stack";
+import { readStackYaml } from "../../local/record";
+import { stackConfig } from "../../local/stackConfig";
+import { obstacle } from "../../local/verify/stack";
 
 const root = resolve(__dirname, "../..");
 const dir = mkdtempSync(join(tmpdir(), "usdf-verify-"));
@@ -31,7 +33,7 @@ writeFileSync(
 );
 
 it("names why no canary can be sent through an environment", () => {
-  const { embargo } = stackConfig("trial", dir);
+  const { embargo } = stackConfig("trial", readStackYaml("trial", dir));
   expect(
     Object.fromEntries(Object.keys(embargo!.environments).map((name) => [name, obstacle(embargo!, name)])),
   ).toEqual({
