@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { cacheDir, findProgram, MissingPrerequisite, type Progress } from "./find";
+import { withLock } from "./lock";
 
 const run = promisify(execFile);
 
@@ -67,26 +67,6 @@ export async function findPython(): Promise<{ path: string; version: string }> {
     seen.push(`${path} is ${version}`);
   }
   throw new MissingPrerequisite("Python 3.11 or newer", "apt-get install -y python3 python3-venv", seen.join(", "));
-}
-
-/** One maker at a time on this machine; the lock of a process that has ended is taken over. */
-async function withLock<T>(file: string, make: () => Promise<T>): Promise<T> {
-  const mine = `${file}.${process.pid}`;
-  await writeFile(mine, String(process.pid));
-  for (;;) {
-    // link() would do; mkdir is atomic everywhere and holds the owner's file.
-    const taken = await mkdir(file).then(() => true, () => false); // prettier-ignore
-    if (taken) break;
-    const [owner] = await readdir(file).catch(() => [] as string[]);
-    if (owner && !existsSync(`/proc/${owner}`)) await rm(file, { recursive: true, force: true });
-    await sleep(250);
-  }
-  await rename(mine, join(file, String(process.pid)));
-  try {
-    return await make();
-  } finally {
-    await rm(file, { recursive: true, force: true });
-  }
 }
 
 function lastLine(error: unknown): string {

@@ -1,5 +1,7 @@
 export { ensureButlerPython, findPython, requirementsFile } from "./butler";
 export { cacheDir, ensurePrograms, findProgram, installCommand, MissingPrerequisite, type Progress } from "./find";
+export { type InfluxdbOptions, type RunningInfluxdb, startInfluxdb } from "./influxdb";
+export { ensureInfluxdb } from "./influxdbBuild";
 export { ensureKafka, startKafka, type KafkaOptions, type RunningKafka } from "./kafka";
 export { ensurePostgres, startPostgres, type PostgresOptions, type RunningPostgres } from "./postgres";
 export { ensureRedis, redisAnswers, startRedis, type RedisOptions, type RunningRedis } from "./redis";
