@@ -20,11 +20,13 @@ const levelNames: Record<string, pino.Level> = {
  * Makes the logger of one workload.
  * @param name - Component name; `LOG_CONFIG` may give it a level of its own.
  * @param logConfig - `component=LEVEL,…`; a bare `LEVEL` or `.=LEVEL` is the level of everything else. Default INFO.
+ * @param file - Gets a copy of every line; one that cannot be written is a warning.
  */
-export function createLogger(name: string, logConfig = "INFO"): Logger {
+export function createLogger(name: string, logConfig = "INFO", file = ""): Logger {
   const destination = pino.destination({ dest: 2, sync: false });
   process.on("exit", () => destination.flushSync());
-  return pino(
+  const { copy, failure } = openCopy(file);
+  const logger = pino(
     {
       name,
       level: levelOf(name, logConfig),
@@ -33,8 +35,20 @@ export function createLogger(name: string, logConfig = "INFO"): Logger {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: secretFields.flatMap((field) => [field, `*.${field}`]), censor: "[secret]" },
     },
-    destination,
+    copy ? pino.multistream([destination, copy].map((stream) => ({ level: "trace", stream }))) : destination,
   );
+  if (failure) logger.warn({ file, err: failure }, "logging_file_init_failed");
+  return logger;
+}
+
+/** Written at once: it is for reading after a death. */
+function openCopy(file: string): { copy?: pino.DestinationStream; failure?: unknown } {
+  if (file === "") return {};
+  try {
+    return { copy: pino.destination({ dest: file, sync: true, mkdir: true }) };
+  } catch (failure) {
+    return { failure };
+  }
 }
 
 /**

@@ -27,8 +27,8 @@ export class Closers {
 }
 
 /** What the body of a workload receives. */
-export interface WorkloadContext<C extends Contract> {
-  readonly env: EnvOf<C>;
+export interface WorkloadContext<Env> {
+  readonly env: Env;
   readonly log: Logger;
   /** Aborted on SIGTERM or SIGINT: take no more work, finish or hand back what is in hand, return. */
   readonly stop: AbortSignal;
@@ -38,21 +38,24 @@ export interface WorkloadContext<C extends Contract> {
 /**
  * Runs a workload: environment by contract, `run`, resources closed, exit code. Every `main.ts` is one call of it.
  * Exit codes: see `exitCode` in contract.ts.
+ * @param read - Reads the environment; default: by the contract alone. Throws {@link ConfigError}.
  */
-export function runWorkload<C extends Contract>(
+export function runWorkload<C extends Contract, Env = EnvOf<C>>(
   contract: C,
-  run: (context: WorkloadContext<C>) => Promise<void>,
+  run: (context: WorkloadContext<Env>) => Promise<void>,
+  read: () => Env = () => parseEnv(contract, process.env) as Env,
 ): void {
   const stop = terminationSignal(); // first: process 1 of a container ignores a SIGTERM that nobody handles
   void (async () => {
-    let env: EnvOf<C>;
+    let env: Env;
     try {
-      env = parseEnv(contract, process.env);
+      env = read();
     } catch (error) {
       process.stderr.write(`${messageOf(error)}\n`);
       process.exit(error instanceof ConfigError ? exitCode.badConfig : exitCode.failed);
     }
-    const log = createLogger(contract.name, (env as { LOG_CONFIG?: string }).LOG_CONFIG);
+    const { LOG_CONFIG, LOGFILE } = env as { LOG_CONFIG?: string; LOGFILE?: string };
+    const log = createLogger(contract.name, LOG_CONFIG, LOGFILE);
     process.on("uncaughtException", (error) => {
       log.fatal({ err: error }, "Uncaught error");
       process.exit(exitCode.failed);
