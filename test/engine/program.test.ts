@@ -1,5 +1,6 @@
 /** Every component through the real Pulumi engine and Kubernetes provider, against a real API server and a real Ceph RGW. */
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { deleteNotification, getTopic } from "../../components/ceph";
 import { until } from "../support/network";
@@ -37,6 +38,12 @@ if (missing) console.warn(`engine tier skipped: ${missing}`);
     const changed = { ours: { ...embargo.environments.ours, ...ours }, old: { ...embargo.environments.old, ...old } };
     return { ...config, "usdf:embargo": { ...embargo, environments: changed } };
   };
+
+  /** Runs a line of docs/operations.md, which must be there. */
+  function documented(line: string, folder: string): void {
+    expect(readFileSync(join(root, "docs/operations.md"), "utf8")).toContain(`\n${line}`);
+    execFileSync("bash", ["-euc", line.replaceAll("<stack>", "engine")], { cwd: folder });
+  }
 
   beforeAll(async () => {
     stand = await Stand.start();
@@ -84,12 +91,20 @@ if (missing) console.warn(`engine tier skipped: ${missing}`);
     }).finally(() => project.kill());
     await ended;
     stand.settles = true;
-    const refused = await project.run("up", "--yes", "--skip-preview");
-    expect(refused.output).toContain("the stack is currently locked");
-    await project.mustRun("cancel", "--yes");
-    expect((await project.state()).deployment.pending_operations).not.toEqual([]);
+    const refused = async (...args: string[]) => (await project.run(...args)).output;
+    expect(await refused("up", "--yes", "--skip-preview")).toContain("the stack is currently locked");
 
     // As docs/operations.md says.
+    const checkpoint = join(project.stateDir, ".pulumi/stacks/usdf/engine.json");
+    writeFileSync(`${checkpoint}.attrs`, ""); // what a kill leaves where the CLI writes such files
+    expect(await refused("cancel", "--yes")).toContain("failed to load checkpoint: EOF");
+    documented("find .pulumi -name '*.attrs' -delete", project.stateDir);
+    truncateSync(checkpoint, 1_000); // and the loss of power
+    expect(await refused("stack", "export")).toMatch(/failed to load checkpoint: .*unexpected end of JSON input/);
+    documented("cp .pulumi/stacks/usdf/<stack>.json.bak .pulumi/stacks/usdf/<stack>.json", project.stateDir);
+
+    await project.mustRun("cancel", "--yes");
+    expect((await project.state()).deployment.pending_operations).not.toEqual([]);
     await project.mustRun("refresh", "--yes", "--skip-preview", "--clear-pending-creates");
     project.environment.PULUMI_K8S_UPSERT_EXISTING_OBJECTS = "true";
     await project.up().finally(() => delete project.environment.PULUMI_K8S_UPSERT_EXISTING_OBJECTS);

@@ -57,7 +57,8 @@ export class PulumiProject {
       ...process.env,
       PATH: [unpackTools(), process.env.PATH].join(delimiter),
       PULUMI_HOME: join(dir, "home"),
-      PULUMI_BACKEND_URL: `file://${dir}`,
+      // Without files of metadata, which the CLI does not write at once: a kill at any moment leaves a whole state.
+      PULUMI_BACKEND_URL: `file://${dir}?metadata=skip`,
       PULUMI_CONFIG_PASSPHRASE: "",
       PULUMI_SKIP_UPDATE_CHECK: "1",
       // Else it asks the network, for as long as that takes, for the aws plugin, which no stack of these tests needs.
@@ -66,6 +67,11 @@ export class PulumiProject {
       NODE_NO_WARNINGS: "1",
       ...options.environment,
     };
+  }
+
+  /** Folder of the file backend. */
+  get stateDir(): string {
+    return this.options.dir;
   }
 
   /** File of the stack's configuration. */
