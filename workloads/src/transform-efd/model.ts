@@ -69,6 +69,8 @@ export interface TopicOutcome {
   /** Columns that it feeds. */
   readonly columns: readonly string[];
   readonly samples: number;
+  /** Fields of these columns that gave no value in the window: they were left out. */
+  readonly missingFields?: readonly string[];
   /** Why it failed, without any secret. */
   readonly error?: string;
 }

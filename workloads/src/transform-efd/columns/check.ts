@@ -105,7 +105,8 @@ function functionOf(entry: ColumnEntry, fault: Report): SummaryFunction | undefi
     return summaryFunction(name, entry.function_args ?? {});
   } catch (error) {
     if (!(error instanceof ZodError)) throw error;
-    for (const reason of reasonsOf(error, ["ddof", "degree", "fit_basis"])) fault(`function_args of ${name}: ${reason}`);
+    for (const reason of reasonsOf(error, ["ddof", "degree", "fit_basis"]))
+      fault(`function_args of ${name}: ${reason}`);
     return undefined;
   }
 }
@@ -114,7 +115,9 @@ function sourceOf(entry: ColumnEntry, fault: Report): { topic: string; fields: r
   const [topic] = entry.topics;
   if (!topic) fault("topics is empty: name the topic and its fields");
   if (entry.topics.length > 1) {
-    fault(`reads ${entry.topics.length} topics, but a column can read one: ${entry.topics.map((t) => t.name).join(", ")}`);
+    fault(
+      `reads ${entry.topics.length} topics, but a column can read one: ${entry.topics.map((t) => t.name).join(", ")}`,
+    );
   }
   if (topic && topic.name.trim() === "") fault("the topic has no name");
   const fields = topic?.fields.map((field) => field.name) ?? [];
@@ -123,10 +126,10 @@ function sourceOf(entry: ColumnEntry, fault: Report): { topic: string; fields: r
 }
 
 function subsetOf(entry: ColumnEntry, fault: Report): Column["subset"] {
-  const { subset_field: field, subset_value: value } = entry;
-  if (field == null && value == null) return undefined;
-  if (field == null) return fault("subset_value without subset_field");
-  if (value == null) return fault(`subset_field ${field} without subset_value`);
+  const [field, value] = [entry.subset_field ?? undefined, entry.subset_value ?? undefined];
+  if (field === undefined && value === undefined) return undefined;
+  if (field === undefined) return fault("subset_value without subset_field");
+  if (value === undefined) return fault(`subset_field ${field} without subset_value`);
   if (entry.topics[0] && !entry.topics[0].fields.some(({ name }) => name === field)) {
     fault(`subset_field ${field} is not among the fields of the topic`);
   }
@@ -140,6 +143,10 @@ function subsetOf(entry: ColumnEntry, fault: Report): Column["subset"] {
   return { field, values: [...new Set(values)] };
 }
 
+function hasSubset({ subset_field: field }: ColumnEntry): boolean {
+  return (field ?? undefined) !== undefined;
+}
+
 function checkFields(
   entry: ColumnEntry,
   fields: readonly string[],
@@ -151,6 +158,10 @@ function checkFields(
   if (func?.name === "rms_from_polynomial_fit" && !isUnpivoted && fields.length > 1) {
     fault(`rms_from_polynomial_fit takes one field, not ${fields.length}`);
   }
+  if (entry.packed_series && fields.length > 1)
+    fault(`a column of packed_series takes one field, not ${fields.length}`);
+  if (entry.packed_series && hasSubset(entry))
+    fault("a subset does not go with packed_series: a row holds many samples");
   const long = isUnpivoted ? fields.filter((field) => field.length > maxFieldLength) : [];
   if (long.length > 0) {
     fault(`unpivoted fields have at most ${maxFieldLength} characters: ${long.slice(0, 3).join(", ")}`);
@@ -158,15 +169,17 @@ function checkFields(
 }
 
 function bucketOf(entry: ColumnEntry, fault: Report): bigint | undefined {
-  const text = entry.pre_aggregate_interval;
-  if (text == null) return undefined;
+  const text = entry.pre_aggregate_interval ?? undefined;
+  if (text === undefined) return undefined;
   const [, count, unit] = /^([1-9]\d{0,8})(ns|us|u|µ|ms|s|m|h|d)$/.exec(text) ?? [];
   if (!count || !unit) return fault(`pre_aggregate_interval "${text}" is not a duration such as 1s, 500ms or 1m`);
   if (!bucketFunctions.includes(entry.function)) {
-    fault(`${entry.function} cannot be computed from buckets; pre_aggregate_interval goes with ${bucketFunctions.join(", ")}`);
+    fault(
+      `${entry.function} cannot be computed from buckets; pre_aggregate_interval goes with ${bucketFunctions.join(", ")}`,
+    );
   }
   if (entry.packed_series) fault("pre_aggregate_interval does not go with packed_series: a row holds many samples");
-  if (entry.subset_field != null) {
+  if (hasSubset(entry)) {
     fault("pre_aggregate_interval does not go with a subset: the server would mix the rows before they are chosen");
   }
   return BigInt(count) * nsPerUnit[unit]!;

@@ -12,7 +12,13 @@ interface Note {
 
 /** What is computed as it is written but looks like a mistake; nothing is changed. */
 export function notesOf(columns: readonly Column[]): Note[] {
-  return [...indexGaps(columns), ...plainBases(columns), ...unitTypos(columns), ...otherFunctions(columns)];
+  return [
+    ...indexGaps(columns),
+    ...plainBases(columns),
+    ...unitTypos(columns),
+    ...otherFunctions(columns),
+    ...otherAxes(columns),
+  ];
 }
 
 /** `z98, z100`: an index was left out, so the field that follows is another one, or none. */
@@ -29,7 +35,9 @@ function indexGaps(columns: readonly Column[]): Note[] {
       // Two or three chosen fields are a choice; a long row with a hole is a slip.
       if (sorted.length < 10 || at < 0) return [];
       const [before, after] = [sorted[at - 1]!, sorted[at]!];
-      return [{ column: name, reason: `fields ${base}${before} and ${base}${after}: ${base}${before + 1} is left out` }];
+      return [
+        { column: name, reason: `fields ${base}${before} and ${base}${after}: ${base}${before + 1} is left out` },
+      ];
     });
   });
 }
@@ -72,6 +80,22 @@ function unitTypos(columns: readonly Column[]): Note[] {
 function otherFunctions(columns: readonly Column[]): Note[] {
   return columns.flatMap(({ name, function: { name: func } }) => {
     const [, suffix] = /_(mean|stddev|min|max)$/.exec(name) ?? [];
-    return suffix && suffix !== func ? [{ column: name, reason: `is computed by ${func}, though its name ends in ${suffix}` }] : [];
+    return suffix && suffix !== func
+      ? [{ column: name, reason: `is computed by ${func}, though its name ends in ${suffix}` }]
+      : [];
   });
+}
+
+/** `at_azimuth_mean` that reads an elevation. */
+function otherAxes(columns: readonly Column[]): Note[] {
+  return columns.flatMap(({ name, fields }) =>
+    [
+      ["azimuth", "elevation"],
+      ["elevation", "azimuth"],
+    ].flatMap(([named, other]) => {
+      const isOther = (field: string) => field.toLowerCase().includes(other!) && !field.toLowerCase().includes(named!);
+      if (!name.includes(named!) || name.includes(other!) || !fields.every(isOther)) return [];
+      return [{ column: name, reason: `is named after the ${named} but reads ${fields[0]}` }];
+    }),
+  );
 }

@@ -25,7 +25,9 @@ export class ColumnsError extends FacilityError {
 /** @throws {@link ColumnsError} when the file cannot be read or holds no usable column. */
 export async function readColumns(file: string): Promise<Columns> {
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw new ColumnsError(file, `${messageOf(cause)}. Set CONFIG_FILE to a readable file, or to "builtin".`, [], { cause });
+    throw new ColumnsError(file, `${messageOf(cause)}. Set CONFIG_FILE to a readable file, or to "builtin".`, [], {
+      cause,
+    });
   });
   return parseColumns(file, text);
 }
