@@ -1,0 +1,2 @@
+export { createEfdClient, type EfdOptions, efdUrl } from "./client";
+export { EfdError } from "./errors";

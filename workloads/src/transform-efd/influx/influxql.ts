@@ -1,0 +1,324 @@
+import type { FieldType, SeriesQuery, Span } from "../model";
+import { BadAnswer, refusesQuestion } from "./errors";
+import { numberEnd, readNumber } from "./number";
+import { type Decoder, Samples } from "./samples";
+
+/** Values that one piece of a chunked answer may hold, so that a piece stays near a megabyte. */
+const valuesPerChunk = 100_000;
+/** A piece that is longer than this is none of ours. */
+const longestPiece = 256 * 2 ** 20;
+
+/** A name in double quotes. */
+export function quoted(name: string): string {
+  return `"${name.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n")}"`;
+}
+
+/** Nanoseconds since 1970 as RFC 3339 in UTC with nine digits of a second. */
+export function rfc3339(ns: bigint): string {
+  const fraction = ((ns % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  const whole = new Date(Number((ns - fraction) / 1_000_000n)).toISOString().slice(0, 19);
+  return `${whole}.${String(fraction).padStart(9, "0")}Z`;
+}
+
+const between = ({ beginNs, endNs }: Span) => `time >= '${rfc3339(beginNs)}' AND time <= '${rfc3339(endNs)}'`;
+
+/**
+ * The question for some fields of a topic.
+ * @param apart - Ask for the series of each set of tags by itself: where fields are asked for in several questions, only
+ * that tells which samples of one time belong together.
+ */
+export function seriesText(source: string, query: SeriesQuery, fields: readonly string[], apart: boolean): string {
+  const { preAggregate, span, topic } = query;
+  const from = `FROM ${source}.${quoted(topic)} WHERE ${between(span)}`;
+  if (!preAggregate) return `SELECT ${fields.map(quoted).join(", ")} ${from}${apart ? " GROUP BY *" : ""}`;
+  const name = preAggregate.function.toUpperCase();
+  const list = fields.map((field) => `${name}(${quoted(field)}) AS ${quoted(field)}`).join(", ");
+  return `SELECT ${list} ${from} GROUP BY time(${durationText(preAggregate.intervalNs)}) fill(none)`;
+}
+
+function durationText(ns: bigint): string {
+  return ns % 1_000_000_000n === 0n ? `${ns / 1_000_000_000n}s` : `${ns}ns`;
+}
+
+/** Parameters of `/query` that go with {@link InfluxqlDecoder}. */
+export function seriesParameters(fields: number): Record<string, string> {
+  return { epoch: "ns", chunked: "true", chunk_size: String(Math.max(100, Math.floor(valuesPerChunk / fields))) };
+}
+
+const code = (character: string) => character.charCodeAt(0);
+const [comma, colon, quote, backslash] = [code(","), code(":"), code('"'), code("\\")];
+const [openArray, closeArray, openObject, closeObject] = [code("["), code("]"), code("{"), code("}")];
+const [letterN, letterT, letterF] = [code("n"), code("t"), code("f")];
+const newline = 10;
+
+/**
+ * Reads what `/query` answers with `epoch=ns`, chunked or not: JSON objects, one a line. `values` goes into typed arrays
+ * byte by byte; the little around it is read as usual.
+ */
+export class InfluxqlDecoder implements Decoder {
+  private readonly series = new Map<string, Samples>();
+  private unfinished: Buffer[] = [];
+  private unfinishedBytes = 0;
+  private bytes: Buffer = Buffer.alloc(0);
+  private at = 0;
+  private answers = 0;
+  private isPartial = false;
+
+  constructor(
+    private readonly fields: readonly string[],
+    private readonly originNs: bigint,
+  ) {}
+
+  push(bytes: Buffer): void {
+    let from = 0;
+    for (;;) {
+      const end = bytes.indexOf(newline, from);
+      if (end < 0) break;
+      this.readLine(bytes.subarray(from, end));
+      from = end + 1;
+    }
+    if (from < bytes.length) {
+      this.unfinished.push(bytes.subarray(from));
+      this.unfinishedBytes += bytes.length - from;
+      if (this.unfinishedBytes > longestPiece)
+        throw new BadAnswer("a piece of the answer is longer than 256 MB", false);
+    }
+  }
+
+  end(): ReadonlyMap<string, Samples> {
+    this.readLine(Buffer.alloc(0));
+    if (this.answers === 0) throw new BadAnswer("the answer is empty");
+    if (this.isPartial) throw new BadAnswer("the answer ends with partial: true, so it is not whole");
+    return this.series;
+  }
+
+  private readLine(end: Buffer): void {
+    this.bytes = this.unfinished.length > 0 ? Buffer.concat([...this.unfinished, end]) : end;
+    this.unfinished = [];
+    this.unfinishedBytes = 0;
+    this.at = 0;
+    this.skipSpace();
+    if (this.at === this.bytes.length) return;
+    this.isPartial = false;
+    let results = 0;
+    this.readObject((key) => {
+      if (key === "error") this.fail();
+      else if (key === "results") this.readArray(() => (results++, this.readResult()));
+      else this.skipValue();
+    });
+    this.skipSpace();
+    if (this.at !== this.bytes.length) this.garbled();
+    if (results !== 1) throw new BadAnswer(`${results} results where one was asked for`);
+    this.answers++;
+  }
+
+  private readResult(): void {
+    this.readObject((key) => {
+      if (key === "error") this.fail();
+      else if (key === "series") this.readArray(() => this.readSeries());
+      else if (key === "partial") this.isPartial ||= this.readValue() === true;
+      else this.skipValue();
+    });
+  }
+
+  private readSeries(): void {
+    let tags = "";
+    let hasColumns = false;
+    this.readObject((key) => {
+      if (key === "tags") tags = JSON.stringify(this.readValue());
+      else if (key === "columns") {
+        this.checkColumns(this.readValue());
+        hasColumns = true;
+      } else if (key === "values") {
+        if (!hasColumns) throw new BadAnswer("values before columns");
+        let samples = this.series.get(tags);
+        if (!samples) this.series.set(tags, (samples = new Samples(this.fields.length, this.originNs)));
+        this.readRows(samples);
+      } else if (key === "partial") this.isPartial ||= this.readValue() === true;
+      else this.skipValue();
+    });
+  }
+
+  private checkColumns(columns: unknown): void {
+    const expected = ["time", ...this.fields];
+    const same = Array.isArray(columns) && columns.length === expected.length && expected.every((name, i) => columns[i] === name); // prettier-ignore
+    if (!same) throw new BadAnswer("its columns are not those that were asked for, in their order");
+  }
+
+  /** `[[time, value, …], …]`; locals instead of members, since this runs once a value. */
+  private readRows(samples: Samples): void {
+    const { bytes } = this;
+    const width = this.fields.length;
+    let at = this.at;
+    if (bytes[at++] !== openArray) this.garbled();
+    if (bytes[at] === closeArray) {
+      this.at = at + 1;
+      return;
+    }
+    for (;;) {
+      if (bytes[at++] !== openArray) this.garbled();
+      let end = at;
+      while (bytes[end]! >= 0x30 && bytes[end]! <= 0x39) end++;
+      if (end === at) this.garbled();
+      const second = Math.max(at, end - 9);
+      let seconds = 0;
+      let ns = 0;
+      for (; at < second; at++) seconds = seconds * 10 + (bytes[at]! - 0x30);
+      for (; at < end; at++) ns = ns * 10 + (bytes[at]! - 0x30);
+      samples.beginRow(seconds, ns);
+      const row = samples.rows - 1;
+      const { columns } = samples;
+      for (let field = 0; field < width; field++) {
+        if (bytes[at++] !== comma) this.garbled();
+        const first = bytes[at];
+        if (first === letterN) at = this.literal(at, "null");
+        else if (first === letterT) {
+          at = this.literal(at, "true");
+          columns[field]![row] = 1;
+        } else if (first === letterF) {
+          at = this.literal(at, "false");
+          columns[field]![row] = 0;
+        } else if (first === quote) {
+          this.at = at;
+          samples.setText(field, this.readValue() as string);
+          at = this.at;
+        } else {
+          const value = readNumber(bytes, at);
+          if (value === undefined) this.garbled();
+          columns[field]![row] = value;
+          at = numberEnd;
+        }
+      }
+      if (bytes[at++] !== closeArray) this.garbled();
+      const next = bytes[at++];
+      if (next === closeArray) break;
+      if (next !== comma) this.garbled();
+    }
+    this.at = at;
+  }
+
+  private literal(at: number, word: string): number {
+    for (let i = 0; i < word.length; i++) if (this.bytes[at + i] !== word.charCodeAt(i)) this.garbled();
+    return at + word.length;
+  }
+
+  private fail(): never {
+    const said = String(this.readValue());
+    throw new BadAnswer(said, !refusesQuestion(said));
+  }
+
+  private garbled(): never {
+    throw new BadAnswer("it is not the JSON that InfluxDB sends, or it was cut off");
+  }
+
+  private readObject(member: (key: string) => void): void {
+    this.expect(openObject);
+    if (this.accept(closeObject)) return;
+    do {
+      this.skipSpace();
+      if (this.bytes[this.at] !== quote) this.garbled();
+      const key = this.readValue() as string;
+      this.expect(colon);
+      this.skipSpace();
+      member(key);
+    } while (this.accept(comma));
+    this.expect(closeObject);
+  }
+
+  private readArray(element: () => void): void {
+    this.expect(openArray);
+    if (this.accept(closeArray)) return;
+    do {
+      this.skipSpace();
+      element();
+    } while (this.accept(comma));
+    this.expect(closeArray);
+  }
+
+  private expect(byte: number): void {
+    if (!this.accept(byte)) this.garbled();
+  }
+
+  private accept(byte: number): boolean {
+    this.skipSpace();
+    if (this.bytes[this.at] !== byte) return false;
+    this.at++;
+    return true;
+  }
+
+  private skipSpace(): void {
+    while (this.bytes[this.at]! <= 0x20) this.at++;
+  }
+
+  private readValue(): unknown {
+    const start = this.at;
+    this.skipValue();
+    try {
+      return JSON.parse(this.bytes.toString("utf8", start, this.at));
+    } catch {
+      return this.garbled();
+    }
+  }
+
+  private skipValue(): void {
+    let depth = 0;
+    do {
+      const byte = this.bytes[this.at++];
+      if (byte === undefined) this.garbled();
+      if (byte === quote) this.skipString();
+      else if (byte === openArray || byte === openObject) depth++;
+      else if (byte === closeArray || byte === closeObject) depth--;
+      else if (depth === 0) while (/[\w.+-]/.test(String.fromCharCode(this.bytes[this.at] ?? 0))) this.at++;
+    } while (depth > 0);
+  }
+
+  private skipString(): void {
+    for (;;) {
+      const byte = this.bytes[this.at++];
+      if (byte === undefined) this.garbled();
+      if (byte === quote) return;
+      if (byte === backslash) this.at++;
+    }
+  }
+}
+
+/** InfluxQL's choice where shards hold a field with several types. */
+const precedence = ["float", "integer", "unsigned", "string", "boolean"] as const;
+
+/** Fields and types out of the answer to `SHOW FIELD KEYS`. */
+export class FieldKeys {
+  private readonly pieces: Buffer[] = [];
+
+  push(bytes: Buffer): void {
+    this.pieces.push(bytes);
+  }
+
+  /** @throws BadAnswer */
+  end(): ReadonlyMap<string, FieldType> {
+    type Result = {
+      error?: string;
+      partial?: boolean;
+      series?: { columns?: string[]; values?: [string, FieldType][] }[];
+    };
+    let answer: { error?: string; results?: Result[] };
+    try {
+      answer = JSON.parse(Buffer.concat(this.pieces).toString()) as typeof answer;
+    } catch {
+      throw new BadAnswer("it is not the JSON that InfluxDB sends, or it was cut off");
+    }
+    const result = answer.results?.[0];
+    const said = answer.error ?? result?.error;
+    if (said !== undefined) throw new BadAnswer(said, !refusesQuestion(said));
+    if (!result || result.partial) throw new BadAnswer("the answer is not whole");
+    const fields = new Map<string, FieldType>();
+    for (const { columns, values = [] } of result.series ?? []) {
+      if (columns?.[0] !== "fieldKey" || columns[1] !== "fieldType")
+        throw new BadAnswer("its columns are not fieldKey and fieldType");
+      for (const [field, type] of values) {
+        const known = fields.get(field);
+        if (!known || precedence.indexOf(type) < precedence.indexOf(known)) fields.set(field, type);
+      }
+    }
+    return fields;
+  }
+}
