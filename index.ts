@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { CephGateway } from "./components/ceph";
 import { kubeContextOf, loadStackConfig, rawStackConfig } from "./components/config";
+import { TransformedEfd } from "./components/efd";
 import { EmbargoIngest } from "./components/embargo";
 import { type Outputs, outputsVersion, type StackOutputs } from "./components/outputs";
 import { clusterProvider, requireKubeContexts, runsInEngine, secretValue, vaultProvider } from "./components/platform";
@@ -8,18 +9,31 @@ import { version } from "./package.json";
 
 /** The program: configuration -> systems -> stack outputs. Pulumi calls it; `usdf preview|render|up` record it. */
 export = async function program(): Promise<Outputs> {
-  const { platform, embargo, ceph } = loadStackConfig(rawStackConfig(pulumi.runtime.allConfig()), pulumi.getStack());
+  const { platform, embargo, efd, ceph } = loadStackConfig(
+    rawStackConfig(pulumi.runtime.allConfig()),
+    pulumi.getStack(),
+  );
 
   const environments = Object.entries(embargo?.environments ?? {});
   const contexts = environments.map(([, settings]) => kubeContextOf(settings, embargo!));
-  if (runsInEngine()) requireKubeContexts([...new Set(contexts)]);
-  const clusters = new Map([...new Set(contexts)].map((context) => [context, clusterProvider(context)]));
+  const allContexts = [...new Set([...contexts, ...(efd ? [efd.kubeContext] : [])])];
+  if (runsInEngine()) requireKubeContexts(allContexts);
+  const clusters = new Map(allContexts.map((context) => [context, clusterProvider(context)]));
 
   const vault = platform.vault && vaultProvider(platform.vault);
+  const providersOf = (context: string) => [clusters.get(context)!, ...(vault ? [vault] : [])];
   const ingest: Record<string, EmbargoIngest> = {};
   environments.forEach(([name], index) => {
-    const providers = [clusters.get(contexts[index]!)!, ...(vault ? [vault] : [])];
-    ingest[name] = new EmbargoIngest(name, { embargo: embargo!, platform }, { providers });
+    ingest[name] = new EmbargoIngest(
+      name,
+      { embargo: embargo!, platform },
+      { providers: providersOf(contexts[index]!) },
+    );
+  });
+
+  const transformed = Object.keys(efd?.environments ?? {}).map((name) => {
+    const providers = providersOf(efd!.kubeContext);
+    return [name, new TransformedEfd(name, { efd: efd!, platform }, { providers }).outputs] as const;
   });
 
   const gateways: Outputs<StackOutputs["ceph"]> = {};
@@ -46,6 +60,7 @@ export = async function program(): Promise<Outputs> {
     apiVersion: outputsVersion,
     versions: { usdf: version },
     embargo: Object.fromEntries(environments.map(([name]) => [name, ingest[name]!.outputs])),
+    efd: Object.fromEntries(transformed),
     ceph: gateways,
   };
 };

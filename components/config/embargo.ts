@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { address, imageTag, objectName, resources, schedule, vaultPath } from "./field";
+import { address, imageTag, objectName, resources, schedule, vaultPath, volume } from "./field";
 
 /**
  * Embargo ingest: what its environments share is a default here, once; what differs is in `Pulumi.<stack>.yaml`.
@@ -41,13 +41,6 @@ const service = z.strictObject({
 });
 
 const webhookService = service.describe("The load balancer in front of it, port 8080.");
-
-const volume = z.strictObject({
-  mountPath: z.string().startsWith("/", "must be an absolute path").describe("Where the container sees it."),
-  storageClass: z.string().describe("Storage class of the claim."),
-  size: z.string().default("1Gi").describe("Size asked for."),
-  accessMode: z.enum(["ReadWriteMany", "ReadWriteOnce"]).default("ReadWriteMany").describe("Who may mount it."),
-});
 
 const kafka = z.strictObject({
   cluster: z
@@ -99,7 +92,17 @@ const ingest = z.strictObject({
   butlerCreate: z
     .boolean()
     .default(false)
-    .describe("Make an SQLite Butler repository at butlerRepo where there is none. One pod only."),
+    .describe("Make a Butler repository at butlerRepo where there is none. One pod only where that is SQLite."),
+  butlerRegistryUrl: z
+    .string()
+    .regex(
+      /^postgresql(\+\w+)?:\/\/[^:@/]+(:\d+)?\/\w+$/,
+      "must be postgresql+psycopg://host[:port]/database, without a user",
+    )
+    .optional()
+    .describe(
+      "Registry of a repository that butlerCreate makes; db-auth.yaml has its password. Default: SQLite in the repository.",
+    ),
   rucio: rucio
     .optional()
     .describe("Register files with Rucio. Only upstream images below 1.4 can; needs `image: upstream`."),
@@ -272,8 +275,10 @@ function environmentFaults(
     fault("ingest.rucio", "needs ingest.image upstream: ours does not speak to Rucio");
   if (imageOf("idle", environment, embargo) === "upstream" && imageOf("ingest", environment, embargo) === "usdf")
     fault("idle.image", "is upstream while ingest is ours: that idle takes work from live pods. Switch idle first");
-  if (ingest.butlerCreate && ingest.replicas > 1)
+  if (ingest.butlerCreate && ingest.butlerRegistryUrl === undefined && ingest.replicas > 1)
     fault("ingest.replicas", "must be 1 with butlerCreate: an SQLite repository has one writer");
+  if (ingest.butlerRegistryUrl !== undefined && !(ingest.butlerCreate && ingest.dbAuth))
+    fault("ingest.butlerRegistryUrl", "is only for butlerCreate, and needs dbAuth: its password is in db-auth.yaml");
   return faults;
 }
 

@@ -50,3 +50,11 @@ export function resources(defaults: {
 export const vaultPath = z
   .string()
   .regex(/^[\w-]+(\/[\w.-]+)+$/, 'must be a Vault path with its mount, e.g. "secret/rubin/usdf-embargo-dmz/summit"');
+
+/** A volume that is claimed and mounted. */
+export const volume = z.strictObject({
+  mountPath: z.string().startsWith("/", "must be an absolute path").describe("Where the container sees it."),
+  storageClass: z.string().describe("Storage class of the claim."),
+  size: z.string().default("1Gi").describe("Size asked for."),
+  accessMode: z.enum(["ReadWriteMany", "ReadWriteOnce"]).default("ReadWriteMany").describe("Who may mount it."),
+});

@@ -1,4 +1,5 @@
 export type { CephConfig, CephEndpoint, CephTopic } from "./ceph";
+export { type EfdBackfill, type EfdConfig, type EfdEnvironment, failureMonitorName } from "./efd";
 export {
   type EmbargoConfig,
   type EmbargoEnvironment,

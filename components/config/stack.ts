@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { nearest } from "../../workloads/src/lib/contract";
 import { cephSchema } from "./ceph";
+import { type EfdConfig, efdSchema } from "./efd";
 import { type EmbargoConfig, embargoSchema } from "./embargo";
 import { type PlatformConfig, platformSchema } from "./platform";
 
@@ -10,9 +11,14 @@ export const stackSchema = z
     platform: platformSchema.prefault({}),
     ceph: cephSchema.prefault({}),
     embargo: embargoSchema.optional(),
+    efd: efdSchema.optional(),
   })
   .superRefine((stack, context) => {
     const environments = stack.embargo?.environments ?? {};
+    for (const name of Object.keys(stack.efd?.environments ?? {}).filter((one) => Object.hasOwn(environments, one))) {
+      const message = "is also the name of an environment of embargo: commands and namespaces go by it. Choose another";
+      context.addIssue({ code: "custom", path: ["efd", "environments", name], message });
+    }
     for (const [path, message] of vaultFaults(stack)) context.addIssue({ code: "custom", path, message });
     for (const [endpointName, endpoint] of Object.entries(stack.ceph.endpoints)) {
       for (const [topicName, topic] of Object.entries(endpoint.topics)) {
@@ -36,15 +42,18 @@ export const stackSchema = z
 function vaultFaults({
   platform: { vault, secrets },
   embargo,
+  efd,
 }: {
   platform: PlatformConfig;
   embargo?: EmbargoConfig;
+  efd?: EfdConfig;
 }): [string[], string][] {
   if (vault === undefined) return [];
   if (secrets.kind === "value")
     return [[["platform", "vault"], "is of no use with secrets.kind value: nothing in the cluster reads Vault"]];
   const environments = Object.values(embargo?.environments ?? {});
   const contexts = new Set(environments.flatMap((one) => one.kubeContext ?? embargo?.kubeContext ?? []));
+  if (efd) contexts.add(efd.kubeContext);
   return [...contexts]
     .filter((context) => !Object.hasOwn(vault.authMounts, context))
     .map((context) => [

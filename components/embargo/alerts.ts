@@ -1,17 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { customResource } from "../platform";
+import { type Alert, alertRules } from "../platform";
 import { type Environment, identity } from "./environment";
-
-interface Alert {
-  readonly alert: string;
-  readonly severity: "critical" | "warning";
-  readonly expr: string;
-  readonly for: string;
-  /** What is wrong, for whom. */
-  readonly summary: string;
-  /** What to look at and do. */
-  readonly runbook: string;
-}
 
 /** Alerts of an environment. They read the metrics of our idle and ingest, so they are declared where those run. */
 export class Alerts extends pulumi.ComponentResource {
@@ -20,31 +9,14 @@ export class Alerts extends pulumi.ComponentResource {
     super("usdf:embargo:Alerts", name, {}, opts);
     const { settings, namespace, platform } = environment;
     const { labels } = identity(environment, "alerts");
-    const { runbookUrl } = platform.monitoring;
-    customResource(
+    alertRules(
       name,
       {
-        apiVersion: "monitoring.coreos.com/v1",
-        kind: "PrometheusRule",
         metadata: { name: `${settings.namePrefix}-alerts`, namespace, labels },
-        spec: {
-          groups: [
-            {
-              name: `embargo-${environment.name}`,
-              rules: alertsOf(settings.namespace ?? environment.name, `${settings.namePrefix}-idle`).map((alert) => ({
-                alert: alert.alert,
-                expr: alert.expr,
-                for: alert.for,
-                labels: { severity: alert.severity, system: "embargo", environment: environment.name },
-                annotations: {
-                  summary: alert.summary,
-                  runbook: alert.runbook,
-                  ...(runbookUrl === undefined ? {} : { runbook_url: `${runbookUrl}#${alert.alert.toLowerCase()}` }),
-                },
-              })),
-            },
-          ],
-        },
+        system: "embargo",
+        environment: environment.name,
+        alerts: alertsOf(settings.namespace ?? environment.name, `${settings.namePrefix}-idle`),
+        monitoring: platform.monitoring,
       },
       { parent: this },
     );

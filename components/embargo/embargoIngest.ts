@@ -2,10 +2,10 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { type EmbargoConfig, imageOf, isAdopting, kubeContextOf, type PlatformConfig } from "../config";
 import type { EnvironmentOutputs, Outputs } from "../outputs";
-import { SecretReference, secretValue, VaultReader } from "../platform";
+import { SecretReference, secretValue, vaultReader } from "../platform";
 import { Alerts } from "./alerts";
 import { Enqueue } from "./enqueue";
-import { type Environment, environmentOf, notificationSecret, secretsInUse, secretTable } from "./environment";
+import { environmentOf, notificationSecret, secretsInUse, secretTable } from "./environment";
 import { Idle } from "./idle";
 import { Ingest } from "./ingest";
 import { Presence } from "./presence";
@@ -54,9 +54,15 @@ export class EmbargoIngest extends pulumi.ComponentResource {
     const table = secretTable(environment);
     const used = secretsInUse(environment);
     const reader = vaultReader(
-      environment,
-      embargo,
-      used.map((secret) => table[secret].path),
+      `${name}-vault`,
+      {
+        namespace: environment.namespace,
+        system: "embargo",
+        environment: name,
+        kubeContext: kubeContextOf(settings, embargo),
+        paths: used.map((secret) => table[secret].path),
+        platform,
+      },
       child,
     );
     for (const secret of used) {
@@ -96,18 +102,4 @@ export class EmbargoIngest extends pulumi.ComponentResource {
   receiver() {
     return { pushEndpoint: this.enqueue.pushEndpoint, opaqueData: this.opaqueData(), waitFor: this.enqueue };
   }
-}
-
-/** The environment's right to read its secrets, where the stack declares Vault. */
-function vaultReader(
-  { name, settings, platform, namespace }: Environment,
-  embargo: EmbargoConfig,
-  paths: readonly string[],
-  opts: pulumi.ComponentResourceOptions,
-): VaultReader | undefined {
-  const { vault, secrets } = platform;
-  if (vault === undefined || secrets.kind === "value") return undefined;
-  const kubeContext = kubeContextOf(settings, embargo);
-  const args = { namespace, system: "embargo", environment: name, kubeContext, paths, vault, kind: secrets.kind };
-  return new VaultReader(`${name}-vault`, args, opts);
 }

@@ -138,7 +138,9 @@ export function storeConnection({ settings, bucket }: Environment) {
     env: {
       BUCKET: bucket,
       BUTLER_REPO: settings.butlerRepo,
-      ...(settings.ingest.butlerCreate ? { BUTLER_CREATE: true } : {}),
+      ...(settings.ingest.butlerCreate
+        ? { BUTLER_CREATE: true, BUTLER_REGISTRY_URL: settings.ingest.butlerRegistryUrl }
+        : {}),
       ...(settings.ingest.dbAuth ? { LSST_DB_AUTH: `${dbAuthFolder}/db-auth.yaml` } : {}),
       ...(withProfile
         ? {}

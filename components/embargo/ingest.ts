@@ -4,10 +4,12 @@ import { ingestContract } from "../../workloads/src/ingest/contract";
 import {
   type Container,
   foreignProgram,
+  portOf,
   program,
   usdfImage,
   type Volume,
   type VolumeMount,
+  volumeClaim,
   Workload,
 } from "../platform";
 import {
@@ -35,7 +37,11 @@ export class Ingest extends pulumi.ComponentResource {
     this.image = image;
     const imagePullPolicy = upstream ? ingest.imagePullPolicy : undefined;
     const storage = butlerStorage(environment, { image, imagePullPolicy, restricted: !upstream });
-    for (const [claim, volume] of Object.entries(ingest.volumes)) declareClaim(environment, claim, volume, this);
+    for (const [claim, volume] of Object.entries(ingest.volumes)) {
+      const protect = environment.platform.protectData;
+      const args = { namespace: environment.namespace, name: claim, volume, protect };
+      volumeClaim(`${environment.name}-${claim}`, args, this);
+    }
     const rucioConfig = rucio && declareRucioConfig(environment, rucio, this);
     const store = storeConnection(environment);
     const args = {
@@ -73,7 +79,13 @@ export class Ingest extends pulumi.ComponentResource {
           toRedis(environment),
           {
             peers: "anyone",
-            ports: [...new Set([...ingest.egressPorts, ...portsOf(webhookUri), ...s3Ports(environment)])],
+            ports: [
+              ...new Set([
+                ...ingest.egressPorts,
+                ...(webhookUri === undefined ? [] : [portOf(webhookUri)]),
+                ...s3Ports(environment),
+              ]),
+            ],
           },
         ],
         config: rucioConfig,
@@ -128,31 +140,6 @@ export function butlerStorage(
   };
 }
 
-function declareClaim(
-  { name, namespace, platform }: Environment,
-  claim: string,
-  volume: Environment["settings"]["ingest"]["volumes"][string],
-  parent: pulumi.Resource,
-): void {
-  new k8s.core.v1.PersistentVolumeClaim(
-    `${name}-${claim}`,
-    {
-      metadata: { name: claim, namespace },
-      spec: {
-        accessModes: [volume.accessMode],
-        storageClassName: volume.storageClass,
-        resources: { requests: { storage: volume.size } },
-      },
-    },
-    {
-      parent,
-      protect: platform.protectData,
-      retainOnDelete: true, // data outlives the declaration
-      ignoreChanges: ["spec.volumeName", "spec.volumeMode"], // given by the cluster; without them it would be made anew
-    },
-  );
-}
-
 /** ConfigMap of the Rucio client; its text rolls the pods when it changes. */
 function declareRucioConfig(
   { name, namespace }: Environment,
@@ -195,14 +182,7 @@ butler register-dataset-type "$repo" guider_raw Stamps band instrument day_obs d
   };
 }
 
-/** Port of a URL, where there is one. */
-function portsOf(uri: string | undefined): number[] {
-  if (uri === undefined) return [];
-  const { port, protocol } = new URL(uri);
-  return [port === "" ? (protocol === "http:" ? 80 : 443) : Number(port)];
-}
-
 /** Port of the object store of an environment without profile; a profile's is in the secret, see `egressPorts`. */
 export function s3Ports({ settings }: Environment): number[] {
-  return settings.profile === undefined ? portsOf(settings.s3EndpointUrl) : [];
+  return settings.profile === undefined ? [portOf(settings.s3EndpointUrl)] : [];
 }

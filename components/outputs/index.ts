@@ -1,2 +1,9 @@
 export { usdfOutputs } from "./reader";
-export { type EnvironmentOutputs, type Outputs, outputsVersion, type StackOutputs, stackOutputsSchema } from "./schema";
+export {
+  type EfdEnvironmentOutputs,
+  type EnvironmentOutputs,
+  type Outputs,
+  outputsVersion,
+  type StackOutputs,
+  stackOutputsSchema,
+} from "./schema";

@@ -38,6 +38,20 @@ const gateway = z.object({
   topics: z.record(z.string(), topic).describe("Topics of this stack by name."),
 });
 
+const efdEnvironment = z.object({
+  kubeContext: z.string().describe("Context of the kubeconfig whose cluster it is in."),
+  namespace: z.string().describe("Its namespace."),
+  instrument: z.string().describe("Whose telemetry it summarises, as the Butler names it."),
+  cronJob: z.string().describe("CronJob that summarises what was newly observed."),
+  failureMonitor: z.string().describe("CronJob that tries again what failed."),
+  backfills: z
+    .record(z.string(), z.string())
+    .describe("Spans of the past: suspended CronJobs from which `kubectl create job --from` starts a Job, by name."),
+  queueTable: z.string().describe("Table of its tasks in the consolidated database."),
+  schema: z.string().describe("Schema of its results in the consolidated database."),
+  image: z.string().describe("Image that its pods run, with tag or digest."),
+});
+
 /** Outputs of a stack: what other programs may rely on. None is a secret. */
 export const stackOutputsSchema = z.object({
   apiVersion: z.literal(outputsVersion).describe("Form of these outputs; other forms are not readable as this one."),
@@ -45,10 +59,15 @@ export const stackOutputsSchema = z.object({
     .object({ usdf: z.string().describe("Version of this project that the stack was last brought up with.") })
     .describe("What the stack was made by."),
   embargo: z.record(z.string(), environment).describe("Environments of embargo ingest by name."),
+  efd: z
+    .record(z.string(), efdEnvironment)
+    .default({})
+    .describe("Environments of the transformed EFD by name. Absent from stacks of earlier versions."),
   ceph: z.record(z.string(), gateway).describe("Ceph object gateways by the name that the configuration gives them."),
 });
 
 export type EnvironmentOutputs = z.output<typeof environment>;
+export type EfdEnvironmentOutputs = z.output<typeof efdEnvironment>;
 export type StackOutputs = z.output<typeof stackOutputsSchema>;
 
 /** The same while the engine still works it out. */

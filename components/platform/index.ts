@@ -1,3 +1,5 @@
+export { type Alert, alertRules } from "./alerts";
+export { volumeClaim } from "./claim";
 export { clusterProvider, KubeContextError, requireKubeContexts, runsInEngine } from "./cluster";
 export {
   type Container,
@@ -13,8 +15,8 @@ export {
 export { customResource } from "./custom";
 export { type ContainerEnv, type EnvValue, envVars, podFields } from "./env";
 export { usdfImage } from "./images";
-export type { Opening, Peer, PodSelector } from "./network";
+export { type Opening, type Peer, type PodSelector, portOf } from "./network";
 export { defaultUser, type PodUser, type Volume } from "./pod";
 export { type SecretKeyReference, SecretReference, secretValue, type VaultField, vaultMark } from "./secrets";
-export { vaultProvider, VaultReader } from "./vault";
+export { vaultProvider, vaultReader } from "./vault";
 export { type Claim, type Run, Workload, type WorkloadArgs } from "./workload";

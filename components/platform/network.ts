@@ -45,3 +45,9 @@ function peerOf(peer: Peer) {
   }
   return { ipBlock: { cidr: peer.cidr } };
 }
+
+/** Port of a URL, to open it. */
+export function portOf(url: string): number {
+  const { port, protocol } = new URL(url);
+  return port === "" ? (protocol === "http:" ? 80 : 443) : Number(port);
+}

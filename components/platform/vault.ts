@@ -110,6 +110,17 @@ export class VaultReader extends pulumi.ComponentResource {
   }
 }
 
+/** The right of an environment to read its secrets; `undefined` where the stack declares no Vault. */
+export function vaultReader(
+  name: string,
+  { platform, ...args }: Omit<VaultReaderArgs, "vault" | "kind"> & { readonly platform: PlatformConfig },
+  opts: pulumi.ComponentResourceOptions,
+): VaultReader | undefined {
+  const { vault, secrets } = platform;
+  if (vault === undefined || secrets.kind === "value") return undefined;
+  return new VaultReader(name, { ...args, vault, kind: secrets.kind }, opts);
+}
+
 /**
  * What a reader may do: read each secret, nothing else; no list, no metadata, no older rights of Vault's default policy.
  * External Secrets also looks whether its token still lives, and gives it back after use.

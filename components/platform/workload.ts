@@ -29,6 +29,14 @@ export type Run =
       readonly suspend: boolean;
       /** Longest run; the next one starts afresh. */
       readonly limitSeconds: number;
+      /** Pods that are started again after one failed. @defaultValue 1 */
+      readonly backoffLimit?: number;
+      /** Finished runs that are kept to look at. @defaultValue 1 that succeeded */
+      readonly keepsSuccessful?: number;
+      /** How long they are kept. @defaultValue a day */
+      readonly keepSeconds?: number;
+      /** Pods of a run that share its work; each ends when there is none left. @defaultValue 1 */
+      readonly workers?: number;
     };
 
 /** A volume that each pod of a StatefulSet gets for itself. */
@@ -152,7 +160,9 @@ export class Workload extends pulumi.ComponentResource {
     const { run, container, initContainers, volumes, user = defaultUser, config } = args;
     const pod = { labels, container, initContainers, volumes, user, config };
     const selector = { matchLabels: { ...this.selector } };
-    const limited = (seconds: number) => ({ activeDeadlineSeconds: seconds, ttlSecondsAfterFinished: 24 * 3600 });
+    const limited = (seconds: number, keepSeconds = 24 * 3600) => {
+      return { activeDeadlineSeconds: seconds, ttlSecondsAfterFinished: keepSeconds };
+    };
     switch (run.kind) {
       case "Deployment": {
         const strategy =
@@ -204,9 +214,17 @@ export class Workload extends pulumi.ComponentResource {
           suspend: run.suspend,
           concurrencyPolicy: "Forbid",
           startingDeadlineSeconds: 300,
-          successfulJobsHistoryLimit: 1,
+          successfulJobsHistoryLimit: run.keepsSuccessful ?? 1,
           failedJobsHistoryLimit: 3,
-          jobTemplate: { spec: { ...limited(run.limitSeconds), backoffLimit: 1, template } },
+          jobTemplate: {
+            metadata: { labels },
+            spec: {
+              ...limited(run.limitSeconds, run.keepSeconds),
+              backoffLimit: run.backoffLimit ?? 1,
+              parallelism: run.workers,
+              template,
+            },
+          },
         };
         new k8s.batch.v1.CronJob(name, { metadata, spec }, child);
       }

@@ -4,6 +4,7 @@ import type { RecordedResource, RecordedStack } from "../record";
 
 /** An environment as its stack declares it. */
 export interface Adoption {
+  readonly system: "embargo" | "efd";
   readonly environment: string;
   readonly stack: string;
   readonly kubeContext: string;
@@ -15,15 +16,16 @@ export interface Adoption {
   readonly recorded: RecordedStack;
 }
 
-/** Finds an environment of embargo in a recorded stack; `undefined` when it has none of that name. */
+/** Finds an environment in a recorded stack; `undefined` when it has none of that name. */
 export function adoptionOf(recorded: RecordedStack, environment: string): Adoption | undefined {
   const own = declarationOf(recorded).objects.filter((object) => object.environment === environment);
-  const objects = own.filter(({ type, system }) => type === "kubernetes" && system === "embargo");
+  const objects = own.filter(({ type }) => type === "kubernetes");
   const namespace = objects.find(({ kind }) => kind === "Namespace");
   if (namespace === undefined) return undefined;
   const ceph = own.filter(({ system }) => system === "ceph");
   const { place: kubeContext, name } = namespace;
-  return { environment, stack: recorded.stack, kubeContext, namespace: name, objects, ceph, recorded };
+  const system = namespace.system as Adoption["system"];
+  return { system, environment, stack: recorded.stack, kubeContext, namespace: name, objects, ceph, recorded };
 }
 
 /** One resource of the file that `pulumi import --file` reads. */

@@ -40,7 +40,15 @@ export interface AdoptOptions {
 }
 
 /** Kinds of today's overlays whose names are the declared ones; the Secrets of today have a hash in their names. */
-const kindsOfToday = ["Namespace", "Service", "Deployment", "StatefulSet", "PersistentVolumeClaim", "ConfigMap"];
+const kindsOfToday = {
+  embargo: ["Namespace", "Service", "Deployment", "StatefulSet", "PersistentVolumeClaim", "ConfigMap"],
+  efd: ["Namespace", "PersistentVolumeClaim", "CronJob"],
+};
+
+/** Whether today's overlays make an object; those of efd have Jobs where ours has back-fills to start them from. */
+function isOfToday({ system }: Adoption, { kind, component }: DeclaredObject): boolean {
+  return kindsOfToday[system].includes(kind) && !component.startsWith("backfill-");
+}
 
 /** What a cluster puts into every namespace. */
 const ofEveryNamespace = ["ConfigMap kube-root-ca.crt"];
@@ -51,8 +59,11 @@ export async function findAdoption(environment: string, { stack, folder = root }
   if (stack !== undefined) requireStacks([stack], stacks);
   for (const name of stack === undefined ? stacks : [stack]) {
     const config = readStackYaml(name, folder);
-    const known = (config.config["usdf:embargo"] as { environments?: object } | undefined)?.environments ?? {};
-    if (!Object.hasOwn(known, environment)) continue;
+    const isKnown = ["usdf:embargo", "usdf:efd"].some((system) => {
+      const { environments = {} } = (config.config[system] ?? {}) as { environments?: object };
+      return Object.hasOwn(environments, environment);
+    });
+    if (!isKnown) continue;
     const adoption = adoptionOf(await recordStack(name, { config }), environment);
     if (adoption) return adoption;
   }
@@ -68,7 +79,7 @@ export async function planAdoption(
   const adoption = await findAdoption(environment, options);
   const { objects, namespace, ceph } = adoption;
   const differences = notAdopting(adoption, options);
-  let exists = (object: DeclaredObject) => kindsOfToday.includes(object.kind);
+  let exists = (object: DeclaredObject) => isOfToday(adoption, object);
   let leftBehind: string[] = [];
   if (options.live) {
     const there = await read(adoption, ["Secret", "VaultSecret.v1alpha1.ricoberger.de", "CronJob.v1.batch"]);
@@ -126,8 +137,8 @@ function claimsOf(objects: readonly DeclaredObject[]): RegExp[] {
 
 /** Parts whose pods would be rolled, because the configuration does not say `adopting`. */
 function notAdopting({ stack, environment, objects }: Adoption, { folder }: AdoptOptions): Difference[] {
-  const { embargo } = stackConfig(stack, readStackYaml(stack, folder));
-  const settings = embargo!.environments[environment]!;
+  const settings = stackConfig(stack, readStackYaml(stack, folder)).embargo?.environments[environment];
+  if (settings === undefined) return []; // pods of efd end by themselves, and the next are the declared ones
   const pods = objects.filter(({ kind }) => kind === "Deployment" || kind === "StatefulSet");
   return pods
     .filter(({ component }) => !isAdopting(component, settings))

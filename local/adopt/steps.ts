@@ -10,14 +10,18 @@ export interface Step {
 
 /** What to do, in this order. After each step the environment serves as before. */
 export function stepsOf(
-  { environment, stack }: Adoption,
+  { system, environment, stack }: Adoption,
   { folder = root, out }: { readonly folder?: string; readonly out: string },
 ): Step[] {
   const usdf = (options: string) =>
     `npx usdf adopt ${environment} --stack ${stack} ${options}${folder === root ? "" : ` --cwd ${folder}`}`;
   const only = `$(${usdf("--targets")})`;
-  return [
-    { title: `In Pulumi.${stack}.yaml, set "adopting: true" and "image: upstream" on ${environment}` },
+  const isEmbargo = system === "embargo";
+  const before = isEmbargo
+    ? `In Pulumi.${stack}.yaml, set "adopting: true" and "image: upstream" on ${environment}`
+    : "Wait until Jobs that were started by hand have ended; from here on start none but from a declared CronJob";
+  const steps: Step[] = [
+    { title: before },
     {
       title:
         "Ask the cluster what exists; what would be made anew, or stop pods, is an error here, before anything is done",
@@ -32,7 +36,9 @@ export function stepsOf(
       command: `pulumi preview --stack ${stack} --diff ${only}`,
     },
     {
-      title: "Take over every field that is declared, pods excepted, from whoever had it",
+      title: isEmbargo
+        ? "Take over every field that is declared, pods excepted, from whoever had it"
+        : "Take over every field that is declared from whoever had it; a run that goes on ends as it began",
       command: `pulumi up --stack ${stack} --yes ${only}`,
     },
     {
@@ -43,6 +49,10 @@ export function stepsOf(
       title: "See that nothing is left to do",
       command: `pulumi preview --stack ${stack} --expect-no-changes ${only}`,
     },
+  ];
+  if (!isEmbargo) return steps;
+  return [
+    ...steps,
     {
       title:
         'Roll the pods, one workload at a time: "adopting: false" on redis, idle, …; at last remove "adopting" from the environment',

@@ -29,7 +29,7 @@ export function register(program: Command): void {
   program
     .command("adopt")
     .description("how a running environment that kustomize made is taken over: steps, import list, who owns its fields")
-    .argument("<environment>", "environment of embargo, e.g. summit")
+    .argument("<environment>", "environment of embargo or efd, e.g. summit or prod-lsstcam")
     .option("-s, --stack <stack>", "stack that has it; default: the first that does")
     .option("--live", "ask the cluster what exists and what differs")
     .option("--out <file>", "write the file for pulumi import --file")

@@ -39,6 +39,7 @@ export function register(program: Command): void {
       // Loaded here, so that other commands do not wait for it.
       /* eslint-disable @typescript-eslint/no-require-imports */
       const { auditStack } = require("../secrets/audit") as typeof import("../secrets/audit");
+      const { environmentNames } = require("../secrets/need") as typeof import("../secrets/need");
       const { stackConfig } = require("../stackConfig") as typeof import("../stackConfig");
       const { requireStacks, stacksOf } = require("../preview/stacks") as typeof import("../preview/stacks");
       const { CommandError, exitCodes } = require("../exit") as typeof import("../exit");
@@ -48,10 +49,10 @@ export function register(program: Command): void {
       requireStacks(asked, known);
       const { environment, cluster } = options;
       const having = asked.filter((stack) => {
-        return environment === undefined || stackConfig(stack).embargo?.environments[environment] !== undefined;
+        return environment === undefined || environmentNames(stackConfig(stack)).includes(environment);
       });
       if (having.length === 0) {
-        const all = asked.flatMap((stack) => Object.keys(stackConfig(stack).embargo?.environments ?? {}));
+        const all = asked.flatMap((stack) => environmentNames(stackConfig(stack)));
         throw new CommandError(
           `No environment "${environment}" in ${asked.join(", ")}: ${all.join(", ")}.`,
           exitCodes.usage,

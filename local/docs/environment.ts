@@ -5,6 +5,7 @@ import { idleContract } from "../../workloads/src/idle/contract";
 import { ingestContract } from "../../workloads/src/ingest/contract";
 import { presenceContract } from "../../workloads/src/presence/contract";
 import { reconcileContract } from "../../workloads/src/reconcile/contract";
+import { transformEfdContract } from "../../workloads/src/transform-efd/contract";
 
 const contracts: readonly Contract[] = [
   enqueueContract,
@@ -12,6 +13,7 @@ const contracts: readonly Contract[] = [
   idleContract,
   presenceContract,
   reconcileContract,
+  transformEfdContract,
 ];
 
 /** The page "environment variables of each workload", from the contracts. */

@@ -1,0 +1,2 @@
+export { environmentOf, secretFields, secretName } from "./environment";
+export { TransformedEfd, type TransformedEfdArgs } from "./transformedEfd";
