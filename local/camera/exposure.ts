@@ -21,9 +21,9 @@ export interface Exposure {
 
 /** Seconds that TAI is ahead of UTC (no leap second since 2017). */
 const taiMinusUtcSeconds = 37;
-const exposureSeconds = 30;
+export const exposureSeconds = 30;
 /** Time from one exposure to the next: 30 s of light, the rest is shutter and readout. */
-const cadenceSeconds = 34;
+export const cadenceSeconds = 34;
 /** Width and height of the image extension, pixels: a real sensor has 4,000, which would make 5,000 objects a day's work. */
 const imagePixels = 64;
 
@@ -31,18 +31,18 @@ const imagePixels = 64;
 export const maxSeqNum = 99_999;
 
 /**
- * The exposure with this number. Everything in it follows from instrument, dayObs and seqNum, so the same exposure sent
+ * The exposure with this number. Everything in it follows from instrument, dayObs, seqNum and begin, so the same exposure sent
  * twice is the same bytes.
+ * @param beginsAt - Default: follows from dayObs and seqNum.
  */
-export function exposureOf(instrument: Instrument, dayObs: string, seqNum: number): Exposure {
+export function exposureOf(instrument: Instrument, dayObs: string, seqNum: number, beginsAt?: Date): Exposure {
   const noon = parseDayObs(dayObs);
   if (!Number.isInteger(seqNum) || seqNum < 1 || seqNum > maxSeqNum) {
     throw new Error(`seqNum ${seqNum} is not a whole number from 1 to ${maxSeqNum}.`);
   }
   // A day holds 2,541 exposures at this cadence; tests send more, and begin the night again rather than leave the day.
-  const begin = new Date(
-    noon.getTime() + ((seqNum * cadenceSeconds) % (86_400 - 2 * cadenceSeconds)) * 1000 + (seqNum % 1000),
-  );
+  const seconds = (seqNum * cadenceSeconds) % (86_400 - 2 * cadenceSeconds);
+  const begin = beginsAt ?? new Date(noon.getTime() + seconds * 1000 + (seqNum % 1000));
   const usable = instrument.physicalFilters.filter(({ band }) => /^[ugrizy]$/.test(band));
   return {
     instrument,

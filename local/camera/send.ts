@@ -8,7 +8,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { messageOf } from "../../workloads/src/lib/errors";
 import { backoffMs, sleep } from "../../workloads/src/lib/process";
-import { type Exposure, exposureOf, filesOf, fitsKey, sidecarKey } from "./exposure";
+import { cadenceSeconds, type Exposure, exposureOf, exposureSeconds, filesOf, fitsKey, sidecarKey } from "./exposure";
 import { type Detector, instrumentNamed } from "./instruments";
 
 /** Where the camera writes to. */
@@ -30,6 +30,8 @@ export interface SendOptions {
   readonly dayObs: string;
   /** Number of the first exposure; by default one more than the largest in the bucket for this day. */
   readonly firstSeqNum?: number;
+  /** When the last exposure ends; those before it are a cadence apart. Default: times follow from dayObs and seqNum. */
+  readonly endingAt?: Date;
   /** Names of the detectors to send, e.g. `R22_S11`; by default all of the instrument. */
   readonly detectors?: readonly string[];
   /** Detectors uploaded at the same time. Default 32. */
@@ -55,6 +57,9 @@ export interface SentExposure {
   readonly seqNum: number;
   readonly exposureId: number;
   readonly groupId: string;
+  /** When light was taken, UTC, ms since 1970. */
+  readonly beginMs: number;
+  readonly endMs: number;
   /** Keys of the FITS files, in the order of detector numbers. */
   readonly keys: readonly string[];
   /** When the last object of the exposure was in the bucket, ms since 1970. */
@@ -114,7 +119,7 @@ export async function sendExposures(options: SendOptions): Promise<SendResult> {
   try {
     const first = options.firstSeqNum ?? (await nextSeqNum(list, bucket.name, `${instrument.name}/${options.dayObs}/`));
     const exposures = Array.from({ length: options.exposures }, (_, index) =>
-      exposureOf(instrument, options.dayObs, first + index),
+      exposureOf(instrument, options.dayObs, first + index, beginOf(options, index)),
     );
     const lastPutMs = exposures.map(() => 0);
     const jobs = (function* () {
@@ -147,12 +152,14 @@ export async function sendExposures(options: SendOptions): Promise<SendResult> {
       objects: 2 * done,
       bytes,
       seconds: (Date.now() - started) / 1000,
-      exposures: exposures.map(({ obsId, dayObs, seqNum, exposureId, groupId }, index) => ({
+      exposures: exposures.map(({ obsId, dayObs, seqNum, exposureId, groupId, begin }, index) => ({
         obsId,
         dayObs,
         seqNum,
         exposureId,
         groupId,
+        beginMs: begin.getTime(),
+        endMs: begin.getTime() + exposureSeconds * 1000,
         keys: detectors.map((detector) => fitsKey(exposures[index] as Exposure, detector)),
         lastPutMs: lastPutMs[index] as number,
       })),
@@ -160,6 +167,12 @@ export async function sendExposures(options: SendOptions): Promise<SendResult> {
   } finally {
     s3.destroy();
   }
+}
+
+function beginOf({ endingAt, exposures }: SendOptions, index: number): Date | undefined {
+  if (endingAt === undefined) return undefined;
+  const secondsBefore = exposureSeconds + (exposures - 1 - index) * cadenceSeconds;
+  return new Date(endingAt.getTime() - secondsBefore * 1000);
 }
 
 /** S3 client as RGW wants it: path style, and no checksums that older gateways do not know. */

@@ -88,10 +88,10 @@ async function show(report: StatusReport, queues: QueueLengths[] | Error): Promi
   const state = (good: boolean, word: string) => (good ? colour.green(word) : colour.yellow(word));
   table(
     ["POD", "STATE", "READY", "RESTARTS", "AGE", "ADDRESS", ""],
-    report.pods.map(({ name, phase, ready, restarts, sinceMs, address, reason, controller }) => {
+    report.pods.map(({ name, namespace, phase, ready, restarts, sinceMs, address, reason, controller }) => {
       const good = ready || phase === "Succeeded" || /Job /.test(controller);
       return [
-        name,
+        `${namespace}/${name}`,
         phase,
         state(good, ready ? "yes" : "no"),
         restarts,
@@ -119,8 +119,8 @@ async function show(report: StatusReport, queues: QueueLengths[] | Error): Promi
   if (report.crons.length > 0) {
     table(
       ["SCHEDULE", "WHEN (UTC)", "LAST RUN", "RESULT"],
-      report.crons.map(({ name, schedule, suspended, lastStartMs, lastResult }) => [
-        name,
+      report.crons.map(({ name, namespace, schedule, suspended, lastStartMs, lastResult }) => [
+        `${namespace}/${name}`,
         suspended ? "suspended" : schedule,
         lastStartMs ? `${age(lastStartMs)} ago` : "never",
         lastResult ?? "",

@@ -1,11 +1,7 @@
-/** What the configuration of the columns says of the EFD: enough of a column to play the topics that it reads. */
-export interface ColumnSource {
-  readonly packed_series: boolean;
-  readonly subset_field?: string | null;
-  readonly subset_value?: SubsetValue | readonly SubsetValue[] | null;
-  readonly topics: readonly { readonly name: string; readonly fields: readonly { readonly name: string }[] }[];
-}
-type SubsetValue = string | number;
+import type { Column } from "../../workloads/src/transform-efd/columns";
+
+/** What the simulator takes of a column. */
+export type ColumnSource = Pick<Column, "topic" | "fields" | "isPacked" | "subset">;
 
 /** A topic that the simulator plays. */
 export interface Topic {
@@ -20,6 +16,7 @@ export interface Topic {
   readonly samplesPerRow: number;
 }
 
+const salIndexField = "salIndex";
 const second = 1_000_000_000n;
 /** Rows per second of the fast topics. */
 const fastHz: Readonly<Record<string, bigint>> = {
@@ -49,25 +46,20 @@ export function isEvent({ name }: Topic): boolean {
  */
 export function topicsOf(columns: readonly ColumnSource[]): Topic[] {
   const found = new Map<string, { fields: Set<string>; packed: Set<string>; salIndices: Set<number> }>();
-  for (const column of columns) {
-    for (const { name, fields } of column.topics) {
-      const topic = found.get(name) ?? { fields: new Set(), packed: new Set(), salIndices: new Set() };
-      found.set(name, topic);
-      for (const field of fields) (column.packed_series ? topic.packed : topic.fields).add(field.name);
-      if (column.subset_field === "salIndex") {
-        for (const value of [column.subset_value ?? []].flat()) topic.salIndices.add(Number(value));
-      }
-    }
+  for (const { topic, fields, isPacked, subset } of columns) {
+    const about = found.get(topic) ?? { fields: new Set(), packed: new Set(), salIndices: new Set() };
+    found.set(topic, about);
+    for (const field of fields) (isPacked ? about.packed : about.fields).add(field);
+    if (subset?.field === salIndexField) subset.values.forEach((value) => about.salIndices.add(value));
   }
   return [...found].map(([name, { fields, packed, salIndices }]) => {
     // A topic is packed or it is not: its base names have no values, whoever asks for them.
     const isPacked = packed.size > 0;
-    const named = [...(isPacked ? packed : fields)].filter((field) => field !== "salIndex");
-    const isIndexed = fields.has("salIndex");
+    const named = [...(isPacked ? packed : fields)].filter((field) => field !== salIndexField);
     return {
       name,
       fields: named.sort(byNumber),
-      salIndices: isIndexed ? [...salIndices, foreignSalIndex].sort((a, b) => a - b) : [],
+      salIndices: salIndices.size > 0 ? [...salIndices, foreignSalIndex].sort((a, b) => a - b) : [],
       periodNs: /\.logevent_/.test(name) ? eventPeriodNs : second / (fastHz[name] ?? 1n),
       samplesPerRow: isPacked ? packedSamples : 1,
     };

@@ -23,7 +23,7 @@ export interface PodStatus {
 }
 
 export interface ServiceStatus {
-  /** `rgw`, `kafka`, `postgres`. */
+  /** `rgw`, `kafka`, `postgres`, `influxdb`. */
   readonly name: string;
   readonly phase: "Starting" | "Running" | "Failed" | "External";
   readonly address: string;
@@ -35,9 +35,11 @@ export interface ServiceStatus {
 
 export interface CronStatus {
   readonly name: string;
+  readonly namespace: string;
   readonly schedule: string;
   readonly suspended: boolean;
   readonly lastStartMs?: number;
+  /** `Running`, `Succeeded`, or why it failed. */
   readonly lastResult?: string;
 }
 
@@ -81,4 +83,16 @@ export interface LocalStack {
   /** `http://…:8080/presence`. */
   readonly presenceUrl?: string;
   readonly butlerRepo: string;
+  /** None where the stack has no transformed EFD. */
+  readonly efd?: LocalEfd;
+}
+
+/** The transformed EFD of the local stack. */
+export interface LocalEfd {
+  /** InfluxDB, with a token that may write. */
+  readonly influxdb: { readonly url: string; readonly org: string; readonly bucket: string; readonly token: string };
+  /** The consolidated database, with the password. */
+  readonly consdbUrl: string;
+  /** Name of the environment of each instrument, e.g. `LSSTCam`. */
+  readonly environments: Readonly<Record<string, string>>;
 }

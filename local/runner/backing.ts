@@ -1,17 +1,22 @@
 import { isAlive, type ProcessId, type RunningProcess } from "../process";
-import { type RgwUser, type RunningKafka, startKafka, startPostgres, startRgw } from "../services";
+import { type RgwUser, type RunningKafka, startInfluxdb, startKafka, startPostgres, startRgw } from "../services";
 import { type RunningRelay, startRelay } from "../relay";
 import type { State } from "../state";
 import type { ServiceStatus } from "./api";
 import type { ProcessRegistry } from "./registry";
 
 /** Backing services that a stack may name as `<name>.usdf.local`. (Redis is an object of the stack itself.) */
-export const backingNames = ["rgw", "kafka", "postgres"] as const;
+export const backingNames = ["rgw", "kafka", "postgres", "influxdb"] as const;
 export type BackingName = (typeof backingNames)[number];
 
-const ports: Record<BackingName, number> = { rgw: 7480, kafka: 9092, postgres: 5432 };
+const ports: Record<BackingName, number> = { rgw: 7480, kafka: 9092, postgres: 5432, influxdb: 8086 };
 
-/** URL of a service that runs elsewhere, from `USDF_RGW_URL`, `USDF_KAFKA_URL` or `USDF_POSTGRES_URL`: it wins. */
+/** Databases of PostgreSQL: the Butler's registry, and the consolidated database. */
+export const databases = ["butler", "consdb"] as const;
+/** What InfluxDB has: the organisation and the bucket, both of this name. */
+export const efdName = "efd";
+
+/** URL of a service that runs elsewhere, from `USDF_RGW_URL`, `USDF_KAFKA_URL`, `USDF_POSTGRES_URL` or `USDF_INFLUXDB_URL`: it wins. */
 export function explicitUrl(name: BackingName): URL | undefined {
   const variable = `USDF_${name.toUpperCase()}_URL`;
   const text = process.env[variable];
@@ -25,6 +30,8 @@ export interface BackingOptions {
   readonly registry: ProcessRegistry;
   readonly rgwUsers: () => readonly RgwUser[];
   readonly postgresPassword: () => string;
+  /** Of its reader, and the token that may do everything. */
+  readonly influxdbKeys: () => { readonly password: string; readonly token: string };
 }
 
 interface Entry {
@@ -58,10 +65,19 @@ export class Backing {
     );
   }
 
-  /** URL of the S3 service, without keys. */
-  get rgwUrl(): string {
-    const explicit = explicitUrl("rgw");
-    return explicit ? explicit.origin : `http://${this.options.state.address("rgw")}:${ports.rgw}`;
+  /** URL of a service that speaks HTTP, without keys. */
+  httpUrl(name: "rgw" | "influxdb"): string {
+    return explicitUrl(name)?.origin ?? `http://${this.options.state.address(name)}:${ports[name]}`;
+  }
+
+  /** Host and port of a service. */
+  place(name: BackingName): string {
+    return explicitUrl(name)?.host ?? `${this.options.state.address(name)}:${ports[name]}`;
+  }
+
+  /** Whether a service was started, or runs elsewhere. */
+  has(name: BackingName): boolean {
+    return this.entries.has(name);
   }
 
   /** Starts a service, or waits for its start. */
@@ -106,8 +122,7 @@ export class Backing {
   }
 
   private async begin(name: BackingName): Promise<void> {
-    const { state } = this.options;
-    const address = explicitUrl(name)?.host ?? `${state.address(name)}:${ports[name]}`;
+    const address = this.place(name);
     const phase = explicitUrl(name) ? "External" : "Starting";
     const entry: Entry = {
       status: { name, phase, address, restarts: this.entries.get(name)?.status.restarts ?? 0, sinceMs: Date.now() },
@@ -157,11 +172,25 @@ export class Backing {
         const postgres = await startPostgres({
           ...common,
           password,
-          databases: ["butler"],
+          databases,
+          extensions: ["btree_gist"],
           adopt: recorded("postgres"),
         });
         entry.processes = () => ({ postgres: postgres.process });
         entry.stop = () => postgres.stop();
+        break;
+      }
+      case "influxdb": {
+        const keys = this.options.influxdbKeys();
+        const influxdb = await startInfluxdb({
+          ...common,
+          ...keys,
+          org: efdName,
+          bucket: efdName,
+          adopt: recorded("influxdb"),
+        });
+        entry.processes = () => ({ influxdb: influxdb.process });
+        entry.stop = () => influxdb.stop();
       }
     }
   }
@@ -191,9 +220,9 @@ export class Backing {
 
   private forget(name: BackingName): void {
     const { registry } = this.options;
-    for (const part of ["mon", "osd", "radosgw", "kafka", "postgres"]) {
-      const record = registry.get(`service/${name}/${part}`);
-      if (record && !isAlive(record)) registry.remove(`service/${name}/${part}`, record);
+    for (const key of registry.keys().filter((each) => each.startsWith(`service/${name}/`))) {
+      const record = registry.get(key);
+      if (record && !isAlive(record)) registry.remove(key, record);
     }
   }
 }

@@ -2,7 +2,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CommandError, exitCodes } from "../exit";
 import { tail } from "../process";
 import { recordStack, type RecordedStack, vaultMark } from "../record";
-import { ensureButlerPython, ensureKafka, ensurePostgres, ensureRedis, ensureRgw, type Progress } from "../services";
+import {
+  ensureButlerPython,
+  ensureInfluxdb,
+  ensureKafka,
+  ensurePostgres,
+  ensureRedis,
+  ensureRgw,
+  type Progress,
+} from "../services";
 import type { State } from "../state";
 import type { PodStatus } from "./api";
 import { type BackingName, backingNames, explicitUrl } from "./backing";
@@ -140,9 +148,9 @@ export class BringUp {
     throw new CommandError(`${head}\n${parts.join("\n")}`, code);
   }
 
-  private async complaint({ name, reason, containers }: PodStatus): Promise<string> {
+  private async complaint({ name, namespace, reason, containers }: PodStatus): Promise<string> {
     const container = containers.at(-1)?.name ?? name;
-    const log = await tail(this.state.path("logs", name, `${container}.log`), 8);
+    const log = await tail(this.state.path("logs", namespace, name, `${container}.log`), 8);
     return `  ${name}: ${reason ?? "no reason given"}\n${log.replace(/^/gm, "    ")}`;
   }
 
@@ -181,6 +189,7 @@ const ensure: Record<BackingName, (progress: Progress) => Promise<unknown>> = {
   rgw: ensureRgw,
   kafka: ensureKafka,
   postgres: ensurePostgres,
+  influxdb: ensureInfluxdb,
 };
 
 /** Services that the stack's objects name, as `<name>.usdf.local`. */

@@ -52,9 +52,19 @@ export class SupervisorClient {
     return this.call("GET", "/stack", undefined, 10_000);
   }
 
-  /** Variables of a workload's container, secrets included. @param component - e.g. `reconcile`. */
-  environment(component: string): Promise<EnvironmentOf> {
-    return this.call("GET", `/environment/${encodeURIComponent(component)}`, undefined, 10_000);
+  /**
+   * Variables of a workload's container, secrets included.
+   * @param component - e.g. `reconcile`.
+   * @param environment - Which one, where several environments have the component. Default: the first.
+   */
+  environment(component: string, environment?: string): Promise<EnvironmentOf> {
+    const path = [component, ...(environment === undefined ? [] : [environment])].map(encodeURIComponent).join("/");
+    return this.call("GET", `/environment/${path}`, undefined, 10_000);
+  }
+
+  /** Runs a CronJob now and waits for its end. @returns `Succeeded`, or why it did not. */
+  runNow(namespace: string, name: string): Promise<string> {
+    return this.call("POST", "/run", { namespace, name }, 300_000);
   }
 
   /** Stops all pods and services, then the supervisor itself. */
@@ -102,8 +112,9 @@ export async function localStack(): Promise<LocalStack> {
 /**
  * Variables of a workload of the running local stack, as its container has them (addresses for names, secrets included).
  * @param component - Label `app.kubernetes.io/name`, e.g. `reconcile`.
+ * @param environment - Which one, where several environments have the component. Default: the first.
  * @throws {@link CommandError} (exit code 3) when the stack does not run.
  */
-export async function localEnvironment(component: string): Promise<EnvironmentOf> {
-  return new SupervisorClient(await openState()).environment(component);
+export async function localEnvironment(component: string, environment?: string): Promise<EnvironmentOf> {
+  return new SupervisorClient(await openState()).environment(component, environment);
 }

@@ -14,10 +14,14 @@ async function main(): Promise<void> {
   const state = await openState();
   const supervisor = new Supervisor(state, codeDigest());
   const secret = digest(`Bearer ${state.token}`);
-  const routes: Record<string, (body: string, rest: string) => Promise<unknown>> = {
+  const routes: Record<string, (body: string, first: string, second?: string) => Promise<unknown>> = {
     "GET /status": async () => supervisor.status(),
     "GET /stack": () => supervisor.localStack(),
-    "GET /environment": (_body, component) => supervisor.environment(component),
+    "GET /environment": (_body, component, environment) => supervisor.environment(component, environment),
+    "POST /run": (body) => {
+      const { namespace, name } = JSON.parse(body) as { namespace: string; name: string };
+      return supervisor.runNow(namespace, name);
+    },
     "PUT /desired": (body) => supervisor.want(JSON.parse(body) as ApplyRequest),
     "POST /apply": () => supervisor.apply(),
     "POST /services": (body) => supervisor.startServices((JSON.parse(body) as { names: string[] }).names),
@@ -36,10 +40,10 @@ async function main(): Promise<void> {
       // The loopback is open to every user of the machine; the token is not.
       if (!timingSafeEqual(digest(request.headers.authorization ?? ""), secret))
         return answer(response, 401, "no token");
-      const [, first = "", rest = ""] = (request.url ?? "/").split("/");
+      const [, first = "", ...rest] = (request.url ?? "/").split("/").map(decodeURIComponent);
       const route = routes[`${request.method} /${first}`];
       if (!route) return answer(response, 404, `no ${request.method} ${request.url}`);
-      const result = await route(await bodyOf(request), decodeURIComponent(rest));
+      const result = await route(await bodyOf(request), rest[0] ?? "", rest[1]);
       answer(response, 200, result === undefined ? "" : JSON.stringify(result));
       if (first === "shutdown" || first === "handover") response.once("close", () => process.exit(0));
     } catch (error) {

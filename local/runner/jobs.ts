@@ -72,7 +72,7 @@ export class CronRun {
     const wait = (minuteMs: number) => {
       this.timer = setTimeout(() => {
         // The minute that was waited for, not the clock: a timer may come a moment early, and would be of the last minute.
-        if (!cron.suspend && schedule.matches(new Date(minuteMs))) void this.start();
+        if (!cron.suspend && schedule.matches(new Date(minuteMs))) void this.startOnTime();
         wait(Math.max(minuteMs, thisMinute()) + 60_000);
       }, minuteMs - Date.now());
     };
@@ -81,7 +81,14 @@ export class CronRun {
 
   status(): CronStatus {
     const { cron, lastStartMs, lastResult } = this;
-    return { name: cron.metadata.name, schedule: cron.schedule, suspended: cron.suspend, lastStartMs, lastResult };
+    const { name, namespace } = cron.metadata;
+    return { name, namespace, schedule: cron.schedule, suspended: cron.suspend, lastStartMs, lastResult };
+  }
+
+  /** Starts a job now, after the one that runs: they would share an address. @returns How it ended. */
+  async runNow(): Promise<string> {
+    await Promise.all([...this.runs].map((run) => run.ended));
+    return this.start();
   }
 
   pods(): Pod[] {
@@ -93,16 +100,22 @@ export class CronRun {
     await Promise.all([...this.runs].map((run) => run.stop()));
   }
 
-  private async start(): Promise<void> {
-    const { concurrencyPolicy, job } = this.cron;
+  private async startOnTime(): Promise<void> {
+    const { concurrencyPolicy } = this.cron;
     if (this.runs.size > 0 && concurrencyPolicy === "Forbid") return;
     if (concurrencyPolicy === "Replace") await Promise.all([...this.runs].map((run) => run.stop()));
-    const run = new JobRun(job, this.startPod);
+    await this.start();
+  }
+
+  private async start(): Promise<string> {
+    const run = new JobRun(this.cron.job, this.startPod);
     this.runs.add(run);
     this.lastStartMs = Date.now();
     this.lastResult = "Running";
-    this.lastResult = await run.ended;
+    const result = await run.ended;
+    this.lastResult = result;
     this.runs.delete(run);
+    return result;
   }
 }
 

@@ -5,14 +5,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { State } from "../state";
 
 export interface LogFile {
-  /** `pod` or `pod/container`, name of a service (`rgw/osd`), or `supervisor`. */
+  /** `namespace/pod` or `namespace/pod/container`, name of a service (`rgw/osd`), or `supervisor`. */
   readonly source: string;
   readonly file: string;
 }
 
 /** All logs of a checkout: pods first, then services, then the supervisor. */
 export function logFiles(state: State): LogFile[] {
-  const pods = foldersIn(state.path("logs")).flatMap((pod) => {
+  const namespaces = foldersIn(state.path("logs"));
+  const folders = namespaces.flatMap((namespace) =>
+    foldersIn(state.path("logs", namespace)).map((pod) => `${namespace}/${pod}`),
+  );
+  const pods = folders.flatMap((pod) => {
     const files = logsIn(state.path("logs", pod));
     return files.map((name) => ({
       source: files.length === 1 ? pod : `${pod}/${name}`,

@@ -133,7 +133,12 @@ export interface Desired {
   readonly services: readonly Service[];
   readonly secrets: readonly SecretObject[];
   readonly configMaps: readonly ConfigMap[];
+  /** Names of claims that are the same volume in every namespace, as those of a shared file system are. */
+  readonly sharedClaims: readonly string[];
 }
+
+/** Storage class of a claim that is the same volume in every namespace. */
+const sharedClass = "shared";
 
 /** A registration of the program, as `recordStack` gives it. */
 export interface RecordedObject {
@@ -145,7 +150,6 @@ export interface RecordedObject {
 /** Kinds that a process on this machine has no use for: they bind, watch or protect pods of a cluster. */
 const inert = new Set([
   "Namespace",
-  "PersistentVolumeClaim",
   "PodDisruptionBudget",
   "NetworkPolicy",
   "ServiceMonitor",
@@ -176,6 +180,7 @@ export function readDesired(recorded: readonly RecordedObject[]): Desired {
   const services: Service[] = [];
   const secrets: SecretObject[] = [];
   const configMaps: ConfigMap[] = [];
+  const sharedClaims = new Set<string>();
   for (const { type, name, inputs } of recorded) {
     if (!type.startsWith("kubernetes:") || typeof inputs.kind !== "string") continue;
     const { kind } = inputs;
@@ -229,11 +234,14 @@ export function readDesired(recorded: readonly RecordedObject[]): Desired {
       case "ConfigMap":
         configMaps.push({ metadata, data: (inputs.data ?? {}) as Record<string, string> });
         break;
+      case "PersistentVolumeClaim":
+        if (spec.storageClassName === sharedClass) sharedClaims.add(metadata.name);
+        break;
       default:
         if (!inert.has(kind)) throw new UnknownKind(kind, metadata.name);
     }
   }
-  return { controllers, services, secrets, configMaps };
+  return { controllers, services, secrets, configMaps, sharedClaims: [...sharedClaims] };
 }
 
 function metadataOf(logicalName: string, given: Partial<Metadata> = {}): Metadata {

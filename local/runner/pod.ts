@@ -138,7 +138,7 @@ export class Pod {
       container: { ...container, ...probes },
       process,
       address: place.address,
-      logFile: join(this.logsDir, place.name, `${container.name}.log`),
+      logFile: join(this.logsDir, place.namespace, place.name, `${container.name}.log`),
       registry: this.registry,
       key: this.key(container),
       hash,

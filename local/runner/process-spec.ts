@@ -17,6 +17,8 @@ export interface PodPlace {
   readonly claimsDir: string;
   /** Names of claims that the pod has for itself. */
   readonly ownClaims: readonly string[];
+  /** Names of claims that pods of all namespaces share. */
+  readonly sharedClaims: readonly string[];
   readonly hosts: Hosts;
   readonly secret: (name: string) => Readonly<Record<string, string>> | undefined;
   readonly configMap: (name: string) => Readonly<Record<string, string>> | undefined;
@@ -35,7 +37,7 @@ export class DanglingReference extends Error {}
 
 /** Folder of each volume of a pod, by name of the volume. */
 export function volumeFolders(spec: PodSpec, place: PodPlace): Record<string, string> {
-  const claim = (name: string) => join(place.claimsDir, place.namespace, name);
+  const claim = (name: string) => join(place.claimsDir, place.sharedClaims.includes(name) ? "" : place.namespace, name);
   const folderOf = (volume: Volume) =>
     volume.persistentVolumeClaim ? claim(volume.persistentVolumeClaim.claimName) : join(place.dir, volume.name);
   return Object.fromEntries([
@@ -44,7 +46,10 @@ export function volumeFolders(spec: PodSpec, place: PodPlace): Record<string, st
   ]);
 }
 
-/** Makes the volumes of a new pod: fresh emptyDirs, and files of Secrets and ConfigMaps that only this user can read. */
+/**
+ * Makes the volumes of a new pod: fresh emptyDirs, and files of Secrets and ConfigMaps that only this user can read, with
+ * addresses for names in their URLs.
+ */
 export function makeVolumes(spec: PodSpec, place: PodPlace): void {
   rmSync(place.dir, { recursive: true, force: true });
   mkdirSync(place.dir, { recursive: true, mode: 0o700 });
@@ -60,7 +65,8 @@ export function makeVolumes(spec: PodSpec, place: PodPlace): void {
     for (const { key, path } of items) {
       const file = join(folders[volume.name]!, path);
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-      writeFileSync(file, required(values[key], `key ${key} of volume ${volume.name}`, place), { mode: 0o600 });
+      const value = required(values[key], `key ${key} of volume ${volume.name}`, place);
+      writeFileSync(file, resolveNames(value, place.hosts), { mode: 0o600 });
     }
   }
 }

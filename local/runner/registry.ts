@@ -71,7 +71,7 @@ export class ProcessRegistry {
 }
 
 /** The order in which to stop: an osd still needs its mon to say good-bye, and Redis goes after those who write to it. */
-const layers = [/^pod\/(?!.*redis)/, /^pod\//, /\/(radosgw|kafka|postgres)$/, /\/osd$/, /./] as const;
+const layers = [/^pod\/(?!.*redis)/, /^pod\//, /\/(radosgw|kafka|postgres|influxdb)$/, /\/osd$/, /./] as const;
 
 function layersOf(key: string): RegExp {
   return layers.find((layer) => layer.test(key))!;

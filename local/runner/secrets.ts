@@ -2,6 +2,9 @@ import { randomBytes } from "node:crypto";
 import { readJson, writeJson } from "../state";
 import type { SecretObject, SecretSource } from "./manifest";
 
+/** The runner puts the address in its place. */
+const postgresHost = "postgres.usdf.local:5432";
+
 /** Keys of the S3 user of the local gateway. */
 export interface S3Keys {
   readonly accessKey: string;
@@ -10,7 +13,7 @@ export interface S3Keys {
 
 /**
  * The local secret store, in place of Vault: each field is made once and kept in a file that only this user can read. A
- * password is random; what names the object store fits the local gateway.
+ * password is random; what names the object store or a database fits the local services.
  */
 export class SecretStore {
   private readonly fields: Record<string, string>;
@@ -42,10 +45,32 @@ export class SecretStore {
   value({ path, field }: SecretSource): string {
     const { accessKey, secretKey } = this.s3(this.reader);
     if (field === "profile") return this.profileUrl(accessKey, secretKey);
-    if (/^(s3_)?access(_key)?$/.test(field)) return accessKey;
-    if (/^(s3_key|secret_key)$/.test(field)) return secretKey;
-    if (/\.ya?ml$/.test(field)) return "[]\n"; // db-auth.yaml: the local registry asks for no password
+    if (/^s3-profile-/.test(field)) return this.profileUrl(accessKey, secretKey);
+    if (/^(s3_)?access(_key)?$|^aws-access-key-id$/.test(field)) return accessKey;
+    if (/^(s3_key|secret_key|aws-secret-access-key)$/.test(field)) return secretKey;
+    if (field === "db-auth.yaml")
+      return JSON.stringify([{ url: `postgresql://${postgresHost}/*`, ...this.postgres() }]);
+    if (field === "butler-password") return this.postgres().password;
+    if (field === "consdb-url") return this.consdbUrl();
+    if (field === "usdf-efd-password") return this.influxdb().password;
     return this.keep(`${path}#${field}`, password40);
+  }
+
+  /** User of the local PostgreSQL, who owns its databases. */
+  postgres(): { readonly username: string; readonly password: string } {
+    return { username: "usdf", password: this.keep("local/postgres#password", password40) };
+  }
+
+  /** URL of the consolidated database. */
+  consdbUrl(): string {
+    const { username, password } = this.postgres();
+    return `postgresql://${username}:${password}@${postgresHost}/consdb`;
+  }
+
+  /** Password of the reader of the local InfluxDB, and the token of its owner. */
+  influxdb(): { readonly password: string; readonly token: string } {
+    const of = (field: string) => this.keep(`local/influxdb#${field}`, password40);
+    return { password: of("password"), token: of("token") };
   }
 
   /** Values of a Secret object, by key. */

@@ -1,8 +1,8 @@
 import type { RgwAccess } from "../../components/ceph";
 import { CommandError } from "../exit";
 import { readJson, type State, writeJson } from "../state";
-import type { ApplyRequest, EnvironmentOf, LocalStack, StatusReport } from "./api";
-import { Backing, type BackingName, backingNames, explicitUrl } from "./backing";
+import type { ApplyRequest, EnvironmentOf, LocalEfd, LocalStack, StatusReport } from "./api";
+import { Backing, type BackingName, backingNames, efdName, explicitUrl } from "./backing";
 import { type CephDesired, readCeph, usersOf } from "./ceph-desired";
 import { Forwarder } from "./forwarder";
 import { CronRun, JobRun } from "./jobs";
@@ -37,7 +37,7 @@ export class Supervisor {
   readonly sinceMs = Date.now();
   private readonly registry: ProcessRegistry;
   private readonly backing: Backing;
-  private desired: Desired = { controllers: [], services: [], secrets: [], configMaps: [] };
+  private desired: Desired = { controllers: [], services: [], secrets: [], configMaps: [], sharedClaims: [] };
   private ceph: CephDesired = { buckets: [], policies: [], topics: [], notifications: [] };
   private stack: string;
   private pods = new Map<string, Pod>();
@@ -57,7 +57,8 @@ export class Supervisor {
       state,
       registry: this.registry,
       rgwUsers: () => this.gatewayUsers(),
-      postgresPassword: () => this.secrets.value({ path: "local/postgres", field: "password" }),
+      postgresPassword: () => this.secrets.postgres().password,
+      influxdbKeys: () => this.secrets.influxdb(),
     });
   }
 
@@ -100,7 +101,7 @@ export class Supervisor {
   /** The gateway, with the keys of the buckets' owner. */
   gateway(): RgwAccess {
     const { accessKey, secretKey } = this.secrets.s3(owner);
-    return { url: this.backing.rgwUrl, accessKeyId: accessKey, secretAccessKey: secretKey };
+    return { url: this.backing.httpUrl("rgw"), accessKeyId: accessKey, secretAccessKey: secretKey };
   }
 
   status(): StatusReport {
@@ -133,19 +134,53 @@ export class Supervisor {
       return service && `http://${this.serviceAddress(service)}:${service.ports[0]!.port}${page}`;
     };
     return {
-      environment: this.controllerOf("ingest").metadata.labels["app.kubernetes.io/instance"] ?? this.stack,
-      s3: { endpoint: this.backing.rgwUrl, ...this.secrets.s3(owner) },
+      environment: this.controllerOf("ingest").metadata.labels[environmentLabel] ?? this.stack,
+      s3: { endpoint: this.backing.httpUrl("rgw"), ...this.secrets.s3(owner) },
       bucket: { name: path.slice(path.indexOf("@") + 1), path },
       redis: { host, port, password },
       enqueueUrl: url("enqueue", "/notify"),
       presenceUrl: url("presence", "/presence"),
       butlerRepo,
+      efd: await this.localEfd(),
     };
   }
 
-  /** What a component's first container runs, with its variables. */
-  async environment(component: string): Promise<EnvironmentOf> {
-    const controller = this.controllerOf(component);
+  private async localEfd(): Promise<LocalEfd | undefined> {
+    if (!this.backing.has("influxdb")) return undefined;
+    const transforms = this.desired.controllers.filter(
+      ({ metadata }) => metadata.labels[componentLabel] === "transform",
+    );
+    const environments = await Promise.all(
+      transforms.map(async (controller) => {
+        const { process } = (await this.plan(controller, 0)).main[0]!;
+        return [process.env.INSTRUMENT!, controller.metadata.namespace];
+      }),
+    );
+    return {
+      influxdb: {
+        url: this.backing.httpUrl("influxdb"),
+        org: efdName,
+        bucket: efdName,
+        token: this.secrets.influxdb().token,
+      },
+      consdbUrl: resolveNames(this.secrets.consdbUrl(), this.hosts("")),
+      environments: Object.fromEntries(environments) as Record<string, string>,
+    };
+  }
+
+  /** Runs a CronJob now, whatever its schedule says, and waits for its end. @returns How it ended. */
+  async runNow(namespace: string, name: string): Promise<string> {
+    const found = this.crons.get(`${namespace}/${name}`);
+    if (!found) throw new CommandError(`stack ${this.stack} has no CronJob ${name} in namespace ${namespace}`);
+    return found.cron.runNow();
+  }
+
+  /**
+   * What a component's first container runs, with its variables.
+   * @param environment - Which one, where several environments have the component. Default: the first.
+   */
+  async environment(component: string, environment?: string): Promise<EnvironmentOf> {
+    const controller = this.controllerOf(component, environment);
     const { process } = (await this.plan(controller, 0)).main[0]!;
     return { env: process.env, cwd: process.cwd, command: [process.command, ...process.args] };
   }
@@ -172,7 +207,7 @@ export class Supervisor {
   private get secrets(): SecretStore {
     const explicit = explicitUrl("rgw");
     const [reader = owner] = usersOf(this.ceph.policies);
-    return new SecretStore(this.state.path("secrets.json"), explicit?.href ?? this.backing.rgwUrl, reader);
+    return new SecretStore(this.state.path("secrets.json"), explicit?.href ?? this.backing.httpUrl("rgw"), reader);
   }
 
   private gatewayUsers() {
@@ -358,6 +393,7 @@ export class Supervisor {
       dir: this.state.path("pods", namespace, name),
       claimsDir: this.state.path("volumes"),
       ownClaims: controller.kind === "StatefulSet" ? controller.claims : [],
+      sharedClaims: this.desired.sharedClaims,
       hosts: this.hosts(namespace),
       secret: (wanted) => {
         const secret = of(secrets, wanted);
@@ -368,8 +404,11 @@ export class Supervisor {
     return planPod(place, template, `${controller.kind} ${controllerName}`, restartPolicy);
   }
 
-  private controllerOf(component: string): Controller {
-    const found = this.desired.controllers.find(({ metadata }) => metadata.labels[componentLabel] === component);
+  private controllerOf(component: string, environment?: string): Controller {
+    const found = this.desired.controllers.find(
+      ({ metadata: { labels } }) =>
+        labels[componentLabel] === component && (environment ?? labels[environmentLabel]) === labels[environmentLabel],
+    );
     if (!found) throw new CommandError(`stack ${this.stack} has no ${component} here; run usdf up first`);
     return found;
   }
@@ -392,6 +431,7 @@ export class Supervisor {
 }
 
 const componentLabel = "app.kubernetes.io/name";
+const environmentLabel = "app.kubernetes.io/instance";
 
 function nameOf({ metadata }: { metadata: { name: string; namespace: string } }): string {
   return `${metadata.namespace}/${metadata.name}`;

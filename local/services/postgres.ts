@@ -29,6 +29,8 @@ export interface PostgresOptions {
   readonly password: string;
   /** Databases to create. */
   readonly databases?: readonly string[];
+  /** Extensions of each database that is created, e.g. `btree_gist`, which a Butler's registry needs. */
+  readonly extensions?: readonly string[];
   /** Networks beside loopback that may connect, e.g. `10.88.7.0/24`. Default: none. */
   readonly networks?: readonly string[];
   readonly outlivesParent?: boolean;
@@ -50,7 +52,7 @@ export interface RunningPostgres {
 /** Starts PostgreSQL on a data folder of its own; as root it runs under the user `postgres`, as it must. */
 export async function startPostgres(options: PostgresOptions): Promise<RunningPostgres> {
   const { dir, address, port = 5432, user = "usdf", password, databases = [], networks = [] } = options;
-  const { outlivesParent = false, adopt } = options;
+  const { extensions = [], outlivesParent = false, adopt } = options;
   const programs = await ensurePostgres();
   const data = join(dir, "data");
   const logFile = join(dir, "postgres.log");
@@ -86,13 +88,16 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
     return started;
   };
   let running = await begin();
-  const sql = (command: string) =>
-    run(programs.psql!, ["-h", address, "-p", String(port), "-U", user, "-d", "postgres", "-Atc", command], {
+  const sql = (command: string, database = "postgres") =>
+    run(programs.psql!, ["-h", address, "-p", String(port), "-U", user, "-d", database, "-Atc", command], {
       env: { ...process.env, PGPASSWORD: password },
     });
   for (const name of databases) {
     const exists = (await sql(`select 1 from pg_database where datname = '${name.replaceAll("'", "''")}'`)).stdout;
-    if (!exists.trim()) await sql(`create database "${name.replaceAll('"', '""')}"`);
+    if (exists.trim()) continue;
+    await sql(`create database "${name.replaceAll('"', '""')}"`);
+    const creates = extensions.map((extension) => `create extension if not exists "${extension}";`);
+    if (creates.length > 0) await sql(creates.join(" "), name);
   }
   return {
     host: address,

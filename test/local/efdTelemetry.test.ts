@@ -1,12 +1,8 @@
-import { readFileSync } from "node:fs";
-import { parse } from "yaml";
-import { type ColumnSource, countRows, samplesOf, signalsOf, telemetry, topicsOf } from "../../local/efd/telemetry";
+import { countRows, samplesOf, signalsOf, telemetry, type Topic, topicsOf } from "../../local/efd/telemetry";
+import { readColumns } from "../../workloads/src/transform-efd/columns";
 
-const columnsOf = (instrument: string) =>
-  (parse(readFileSync(`../shared/data/efd-config/config_${instrument}.yaml`, "utf8")) as { columns: ColumnSource[] })
-    .columns;
-const lsstcam = topicsOf(columnsOf("lsstcam"));
-const latiss = topicsOf(columnsOf("latiss"));
+const topicsFor = async (instrument: string) =>
+  topicsOf((await readColumns(`../shared/data/efd-config/config_${instrument}.yaml`)).columns);
 const second = 1_000_000_000n;
 const beginNs = BigInt(Date.parse("2026-06-03T02:00:00Z")) * 1_000_000n;
 const span = { beginNs, endNs: beginNs + 20n * second };
@@ -31,7 +27,14 @@ function pointsOf(batches: Iterable<Buffer>): Point[] {
 }
 
 describe("simulated telemetry", () => {
-  const points = pointsOf(telemetry({ topics: lsstcam, span }));
+  let lsstcam: Topic[];
+  let latiss: Topic[];
+  let points: Point[];
+
+  beforeAll(async () => {
+    [lsstcam, latiss] = (await Promise.all([topicsFor("lsstcam"), topicsFor("latiss")])) as [Topic[], Topic[]];
+    points = pointsOf(telemetry({ topics: lsstcam, span }));
+  });
 
   it("plays the topics and fields that the columns read, at the rates of the observatory", () => {
     expect([lsstcam.length, latiss.length]).toEqual([31, 13]);

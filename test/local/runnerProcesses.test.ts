@@ -33,6 +33,7 @@ function place(path: string, more: Partial<PodPlace> = {}): PodPlace {
     dir: join(path, "pod"),
     claimsDir: join(path, "claims"),
     ownClaims: [],
+    sharedClaims: [],
     hosts: new Map([["redis", "127.1.2.3"]]),
     secret: (name) => (name === "s" ? { password: "top", url: "http://redis:1" } : undefined),
     configMap: (name) => (name === "c" ? { "a.cfg": "text" } : undefined),
@@ -228,7 +229,7 @@ describe("a pod", () => {
       containers: [sh("main", "cat /v/out; sleep 60")],
     });
     await until("ready", () => pod.ready);
-    await until("the log", () => readFileSync(join(path, "logs/pod-0/main.log"), "utf8") === "1\n2\n");
+    await until("the log", () => readFileSync(join(path, "logs/ns/pod-0/main.log"), "utf8") === "1\n2\n");
     await pod.stop();
     expect(pod.ready).toBe(false);
   });
