@@ -1,5 +1,5 @@
 /** What is summarised: the columns of an instrument, from a flat YAML file or built in. */
-export { columnsOf, ColumnsError, parseColumns, readColumns } from "./read";
+export { builtinColumns, loadColumns } from "./load";
 export { faultText } from "./model";
 export type { Column, ColumnEntry, ColumnFile, Columns, Fault, SummaryFunction } from "./model";
-export { loadColumns } from "./load";
+export { columnsOf, ColumnsError, parseColumns, readColumns } from "./read";
