@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { MissingPrerequisite } from "./services";
 import { cacheDir, findProgram, installCommand, type ProgramSet } from "./services/find";
 import { findPython } from "./services/butler";
+import { findInfluxdb, influxdbBuildPrograms } from "./services/influxdbBuild";
 import { javaPrograms, mavenPrograms } from "./services/kafka";
 import { postgresPrograms } from "./services/postgres";
 import { redisPrograms } from "./services/redis";
@@ -40,10 +41,11 @@ export async function examine(): Promise<Finding[]> {
     }),
     programs(redisPrograms, "up", "redis-server", ["--version"]),
     programs(rgwPrograms, "up", "radosgw", ["--version"]),
+    programs(postgresPrograms, "up", "postgres", ["--version"]),
+    influxdb(),
     python(),
     programs(javaPrograms, "tests", "java", ["-version"]),
     programs(mavenPrograms, "tests", "mvn", ["-B", "-v"]),
-    programs(postgresPrograms, "tests", "postgres", ["--version"]),
     memory(),
     disk(),
     loopback(),
@@ -78,6 +80,17 @@ async function programs(
   return { ...common, state: "missing", detail, todo: `sudo ${command}` };
 }
 
+async function influxdb(): Promise<Finding> {
+  const common = { name: "InfluxDB 2", neededFor: "up" } as const;
+  const path = await findInfluxdb();
+  if (path) return { ...common, state: "found", detail: `${path}: ${await firstLine(path, ["version"])}` };
+  const absent = influxdbBuildPrograms.filter((program) => !findProgram(program));
+  if (absent.length === 0)
+    return { ...common, state: "installable", detail: "usdf up builds it from Go modules, once, some minutes" };
+  const todo = "put influxd 2.7 on PATH, name it in USDF_INFLUXD, or install these";
+  return { ...common, state: "missing", detail: `no influxd 2.x; to build it: no ${absent.join(", ")}`, todo };
+}
+
 async function python(): Promise<Finding> {
   const common = { name: "Python 3.11 (Butler)", neededFor: "up" } as const;
   try {
@@ -94,7 +107,7 @@ async function memory(): Promise<Finding> {
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   const enough = totalmem() > 3 * 2 ** 30;
   const state = enough ? "found" : "missing";
-  const detail = `${gib(freemem())} free of ${gib(totalmem())}; the stack takes about 1.5 GiB`;
+  const detail = `${gib(freemem())} free of ${gib(totalmem())}; the stack takes about 1.7 GiB`;
   return { name: "Memory", neededFor: "up", state, detail, todo: enough ? undefined : "use a machine with 4 GiB" };
 }
 

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
   ensureButlerPython,
+  ensureInfluxdb,
   ensureKafka,
   ensurePostgres,
   ensureRedis,
@@ -64,7 +65,9 @@ export const tiers: readonly Tier[] = [
 async function services(progress: Progress): Promise<string | undefined> {
   try {
     await Promise.all(
-      [ensureRedis, ensureRgw, ensureKafka, ensurePostgres, ensureButlerPython].map((ensure) => ensure(progress)),
+      [ensureRedis, ensureRgw, ensureKafka, ensurePostgres, ensureInfluxdb, ensureButlerPython].map((ensure) =>
+        ensure(progress),
+      ),
     );
     return undefined;
   } catch (error) {

@@ -1,18 +1,25 @@
 import { CommandError, exitCodes } from "../exit";
-import { localStack } from "../runner";
+import { type LocalStack, localStack } from "../runner";
 import type { Bucket } from "./send";
+
+/** Where the camera writes to. */
+export interface Target {
+  readonly bucket: Bucket;
+  /** The local stack, where its bucket is written to. */
+  readonly stack?: LocalStack;
+}
 
 /**
  * Bucket to write to: a named endpoint with the keys of the environment, a profile of the environment, or the local stack.
  * @throws CommandError that says what is missing.
  */
-export async function resolveBucket(options: {
+export async function resolveTarget(options: {
   bucket?: string;
   endpoint?: string;
   profile?: string;
-}): Promise<Bucket> {
+}): Promise<Target> {
   const { bucket, endpoint, profile } = options;
-  if (profile !== undefined) return { ...fromProfile(profile, endpoint), name: named(bucket) };
+  if (profile !== undefined) return { bucket: { ...fromProfile(profile, endpoint), name: named(bucket) } };
   if (endpoint !== undefined) {
     const { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey } = process.env;
     if (!accessKey || !secretKey) {
@@ -21,10 +28,10 @@ export async function resolveBucket(options: {
         exitCodes.usage,
       );
     }
-    return { endpoint, accessKey, secretKey, name: named(bucket) };
+    return { bucket: { endpoint, accessKey, secretKey, name: named(bucket) } };
   }
   const stack = await localStack();
-  return { ...stack.s3, name: bucket ?? stack.bucket.name };
+  return { bucket: { ...stack.s3, name: bucket ?? stack.bucket.name }, stack };
 }
 
 /** Profiles as lsst.resources reads them: `LSST_RESOURCES_S3_PROFILE_<name>=https://ACCESS:SECRET@host`. */

@@ -11,6 +11,7 @@ interface SendCommand {
   detectors?: string;
   endpoint?: string;
   profile?: string;
+  telemetry: boolean;
   json?: boolean;
 }
 
@@ -33,12 +34,15 @@ export function register(program: Command): void {
     .option("--detectors <names>", "only these detectors, e.g. R22_S11,R00_SG0; default: all")
     .option("--endpoint <url>", "another S3 service, with the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     .option("--profile <name>", "another S3 service, from LSST_RESOURCES_S3_PROFILE_<name>=https://ACCESS:SECRET@host")
+    .option("--no-telemetry", "into the local stack: do not fill the EFD over the time of the exposures")
     .option("--json", "print what was sent as JSON")
+    .addHelpText("after", timesHelp)
     .action(async (options: SendCommand) => {
       const { sendExposures } = await import("../camera");
-      const { resolveBucket } = await import("../camera/target");
+      const { resolveTarget } = await import("../camera/target");
       const { dayObsOf } = await import("../../workloads/src/lib/objectPath");
-      const bucket = await resolveBucket(options);
+      const { bucket, stack } = await resolveTarget(options);
+      const isNow = stack !== undefined && options.dayObs === undefined && options.firstSeq === undefined;
       const stop = new AbortController();
       process.once("SIGINT", () => stop.abort());
       const result = await sendExposures({
@@ -47,14 +51,27 @@ export function register(program: Command): void {
         exposures: options.exposures,
         ratePerSecond: options.rate,
         dayObs: options.dayObs ?? dayObsOf(new Date()),
+        endingAt: isNow ? new Date() : undefined,
         firstSeqNum: options.firstSeq,
         detectors: options.detectors?.split(","),
         onProgress: options.json ? undefined : progressLine(),
         stop: stop.signal,
       });
-      console.log(options.json ? JSON.stringify(result, null, 2) : summary(result));
+      let telemetryBytes: number | undefined;
+      if (stack?.efd && options.telemetry) {
+        const { fillTelemetry, spanOf } = await import("../efd/fillTelemetry");
+        telemetryBytes = await fillTelemetry(stack.efd.influxdb, options.instrument, result.exposures.map(spanOf));
+      }
+      console.log(options.json ? JSON.stringify({ ...result, telemetryBytes }, null, 2) : summary(result));
+      if (telemetryBytes !== undefined && !options.json)
+        console.log(`${(telemetryBytes / 1e6).toFixed(1)} MB of telemetry over their time`);
     });
 }
+
+const timesHelp = `
+Into the local stack, without --day-obs and --first-seq, the last exposure ends now and those before it are 34 s apart; the
+EFD is filled with simulated telemetry over their time, which the transformed EFD's CronJob summarises five minutes later.
+Otherwise times follow from the day of observation and the number, and the same exposure sent twice is the same bytes.`;
 
 function positive(text: string): number {
   const value = Number(text);

@@ -36,17 +36,18 @@ export function register(program: Command): void {
         }));
         await new Listr(steps, { concurrent: true, exitOnError: true, renderer }).run();
         const stack = await localStack();
+        const client = new SupervisorClient(state);
         let journey: Journey | undefined;
         if (options.exposure && bringUp.changed.length > 0) {
           const { sendFirstExposure } = await import("../runner/first-exposure");
-          const title = `One ${options.instrument} exposure, camera to Butler`;
+          const title = `One ${options.instrument} exposure, camera to Butler, telemetry to consolidated database`;
           const task = async (_context: unknown, shown: { title: string; output: string }) => {
-            journey = await sendFirstExposure(stack, options.instrument, teller(shown));
+            journey = await sendFirstExposure(client, stack, options.instrument, teller(shown));
             shown.title = `${title}: ${journey.files} files`;
           };
           await new Listr([{ title, task }], { renderer }).run();
         }
-        const status = (await new SupervisorClient(state).status())!;
+        const status = (await client.status())!;
         const seconds = (Date.now() - startedMs) / 1000;
         const { changed } = bringUp;
         if (options.json) console.log(JSON.stringify({ seconds, changed, journey, ...places(stack, status) }, null, 2));
@@ -65,7 +66,10 @@ function teller(task: { output: string }): (line: string) => void {
 function places(stack: LocalStack, status: StatusReport) {
   const { environment, bucket, butlerRepo, enqueueUrl, presenceUrl } = stack;
   const redis = `${stack.redis.host}:${stack.redis.port}`;
-  return { environment, network: status.supervisor.network, s3: stack.s3.endpoint, bucket: bucket.name, redis, enqueueUrl, presenceUrl, butlerRepo }; // prettier-ignore
+  const { influxdb, consdbUrl } = stack.efd ?? {};
+  const { host, pathname } = consdbUrl ? new URL(consdbUrl) : {};
+  const consdb = host && `${host}${pathname}`; // without the password
+  return { environment, network: status.supervisor.network, s3: stack.s3.endpoint, bucket: bucket.name, redis, enqueueUrl, presenceUrl, butlerRepo, influxdb: influxdb?.url, consdb }; // prettier-ignore
 }
 
 async function show(
@@ -83,12 +87,15 @@ async function show(
     ["S3 (Ceph RGW)", `${at.s3}  bucket ${at.bucket}`],
     ["Redis", at.redis],
     ["Butler", at.butlerRepo],
+    ["InfluxDB", at.influxdb && `${at.influxdb}  bucket efd`],
+    ["PostgreSQL", at.consdb],
   ].filter(([, where]) => where !== undefined);
   const next = [
     ["npx usdf status", "what runs, and the queues"],
     ["npx usdf verify local", "one object the whole way, timed hop by hop"],
     ["npx usdf camera send --instrument LSSTComCam --exposures 5", "more exposures"],
     ["npx usdf logs ingest -f", "watch them being ingested"],
+    ["npx usdf efd status", "the transformed EFD: its queue and tables"],
     ["npx usdf preview prod", "what production would get"],
     ["npm run down", "stop it all"],
   ] as const;
@@ -102,6 +109,12 @@ async function show(
       `${obsId}: ${files} files in the bucket in ${putSeconds.toFixed(1)} s, ` +
         `in the Butler ${ingestSeconds.toFixed(1)} s after the last of them; presence knows them.`,
     );
+    const { rows } = journey;
+    if (rows)
+      console.log(
+        `exposure ${rows.exposureId}: ${rows.filled} of ${rows.columns} columns in ${rows.schema}.exposure_efd, ` +
+          `${rows.unpivoted} values in exposure_efd_unpivoted, in ${rows.seconds.toFixed(1)} s.`,
+      );
   }
   console.log();
   for (const [name, where] of rows) console.log(`  ${name!.padEnd(14)} ${where}`);

@@ -93,6 +93,6 @@ export interface LocalEfd {
   readonly influxdb: { readonly url: string; readonly org: string; readonly bucket: string; readonly token: string };
   /** The consolidated database, with the password. */
   readonly consdbUrl: string;
-  /** Name of the environment of each instrument, e.g. `LSSTCam`. */
-  readonly environments: Readonly<Record<string, string>>;
+  /** The failure monitor's CronJob of each instrument, e.g. `LSSTCam`. */
+  readonly monitors: Readonly<Record<string, { readonly namespace: string; readonly name: string }>>;
 }

@@ -2,15 +2,18 @@ import { Redis } from "ioredis";
 import { setTimeout as sleep } from "node:timers/promises";
 import { redisKey } from "../../workloads/src/lib/redisKeys";
 import { dayObsOf } from "../../workloads/src/lib/objectPath";
-import { instrumentNamed, sendExposures, type SentExposure } from "../camera";
+import { exposureSeconds, instrumentNamed, sendExposures, type SentExposure } from "../camera";
 import { CommandError } from "../exit";
+import { fillTelemetry, spanOf } from "../efd/fillTelemetry";
 import type { Progress } from "../services";
 import type { LocalStack } from "./api";
+import type { SupervisorClient } from "./client";
+import { type ExposureRows, transformExposure } from "./first-rows";
 
 /** Longest way of one exposure from the camera to the Butler, ms. */
 const journeyLimitMs = 60_000;
 
-/** How one exposure went from the camera to the Butler. */
+/** How one exposure went from the camera to the Butler, and its telemetry to the consolidated database. */
 export interface Journey {
   readonly instrument: string;
   readonly obsId: string;
@@ -19,19 +22,50 @@ export interface Journey {
   readonly putSeconds: number;
   /** From the last PUT until every file is in the Butler, and until presence has answered for every detector it knows. */
   readonly ingestSeconds: number;
+  /** None where the stack has no transformed EFD. */
+  readonly rows?: ExposureRows;
 }
 
 /**
- * Sends one simulated exposure and follows it: bucket, notification, queue, Butler, presence.
+ * Sends one simulated exposure and follows it: bucket, notification, queue, Butler, presence; fills the telemetry of its time
+ * meanwhile, and has it summarised.
  * @throws {@link CommandError} that says how far it came.
  */
-export async function sendFirstExposure(stack: LocalStack, instrument: string, progress: Progress): Promise<Journey> {
+export async function sendFirstExposure(
+  client: SupervisorClient,
+  stack: LocalStack,
+  instrument: string,
+  progress: Progress,
+): Promise<Journey> {
+  const endingAt = endOfFirst(Date.now());
+  const span = spanOf({ beginMs: endingAt.getTime() - exposureSeconds * 1000, endMs: endingAt.getTime() });
+  const telemetry = stack.efd ? fillTelemetry(stack.efd.influxdb, instrument, [span]) : undefined;
+  telemetry?.catch(() => {}); // told below, where it is waited for
+  const journey = await journeyOf(stack, instrument, endingAt, progress);
+  if (!stack.efd) return journey.result;
+  await telemetry;
+  const rows = await transformExposure(client, stack.efd, instrument, journey.exposure, progress);
+  return { ...journey.result, rows };
+}
+
+/** A minute ends after every exposure that is over; windows of a minute with it are over then, too. */
+function endOfFirst(nowMs: number): Date {
+  return new Date(Math.floor(nowMs / 60_000) * 60_000 - 1_000);
+}
+
+async function journeyOf(
+  stack: LocalStack,
+  instrument: string,
+  endingAt: Date,
+  progress: Progress,
+): Promise<{ exposure: SentExposure; result: Journey }> {
   const bucket = { ...stack.s3, name: stack.bucket.name };
   const sent = await sendExposures({
     instrument,
     bucket,
     exposures: 1,
-    dayObs: dayObsOf(new Date()),
+    dayObs: dayObsOf(endingAt),
+    endingAt,
     onProgress: ({ done, total }) => progress(`${done} of ${total} files in the bucket`),
   });
   const exposure = sent.exposures[0]!;
@@ -45,7 +79,8 @@ export async function sendFirstExposure(stack: LocalStack, instrument: string, p
   }
   if (stack.presenceUrl) await askPresence(stack.presenceUrl, sent.instrument, exposure);
   const ingestSeconds = (Date.now() - exposure.lastPutMs) / 1000;
-  return { instrument, obsId: exposure.obsId, files: exposure.keys.length, putSeconds: sent.seconds, ingestSeconds };
+  const files = exposure.keys.length;
+  return { exposure, result: { instrument, obsId: exposure.obsId, files, putSeconds: sent.seconds, ingestSeconds } };
 }
 
 /** Waits until every file of the exposure is in the Butler. */

@@ -147,15 +147,14 @@ export class Supervisor {
 
   private async localEfd(): Promise<LocalEfd | undefined> {
     if (!this.backing.has("influxdb")) return undefined;
-    const transforms = this.desired.controllers.filter(
-      ({ metadata }) => metadata.labels[componentLabel] === "transform",
+    const controllers = this.desired.controllers.filter(
+      ({ metadata }) => metadata.labels[componentLabel] === "failure-monitor",
     );
-    const environments = await Promise.all(
-      transforms.map(async (controller) => {
-        const { process } = (await this.plan(controller, 0)).main[0]!;
-        return [process.env.INSTRUMENT!, controller.metadata.namespace];
-      }),
-    );
+    const monitors = controllers.map(async (controller) => {
+      const { process } = (await this.plan(controller, 0)).main[0]!;
+      const { namespace, name } = controller.metadata;
+      return [process.env.INSTRUMENT!, { namespace, name }] as const;
+    });
     return {
       influxdb: {
         url: this.backing.httpUrl("influxdb"),
@@ -164,7 +163,7 @@ export class Supervisor {
         token: this.secrets.influxdb().token,
       },
       consdbUrl: resolveNames(this.secrets.consdbUrl(), this.hosts("")),
-      environments: Object.fromEntries(environments) as Record<string, string>,
+      monitors: Object.fromEntries(await Promise.all(monitors)),
     };
   }
 

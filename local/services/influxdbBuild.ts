@@ -26,6 +26,19 @@ const buildLimitMs = 30 * 60_000;
  * @throws {@link MissingPrerequisite} without Go, Rust, a C compiler or pkg-config.
  */
 export async function ensureInfluxdb(progress: Progress = () => {}): Promise<string> {
+  const found = await findInfluxdb();
+  if (found) return found;
+  const folder = builtFolder();
+  const influxd = join(folder, "influxd");
+  await mkdir(cacheDir, { recursive: true });
+  return withLock(`${folder}.lock`, async () => {
+    if (!existsSync(influxd)) await build(folder, progress);
+    return influxd;
+  });
+}
+
+/** The same without building it: `undefined` when there is none yet. */
+export async function findInfluxdb(): Promise<string | undefined> {
   const explicit = process.env.USDF_INFLUXD;
   if (explicit) {
     if (!(await isVersion2(explicit))) throw new Error(`USDF_INFLUXD=${explicit} is no influxd 2.x`);
@@ -34,15 +47,16 @@ export async function ensureInfluxdb(progress: Progress = () => {}): Promise<str
   const onPath = findProgram("influxd");
   // Debian's package of that name is 1.x, which knows neither Flux nor tokens.
   if (onPath && (await isVersion2(onPath))) return onPath;
+  const built = join(builtFolder(), "influxd");
+  return existsSync(built) ? built : undefined;
+}
+
+/** Programs that building it needs. */
+export const influxdbBuildPrograms = ["go", "rustc", "cargo", "gcc", "pkg-config"] as const;
+
+function builtFolder(): string {
   const recipe = [influxdb, pkgConfig, ...fluxFeatures, tags].join(" ");
-  const folder = join(cacheDir, `influxdb-${createHash("sha256").update(recipe).digest("hex").slice(0, 12)}`);
-  const influxd = join(folder, "influxd");
-  if (existsSync(influxd)) return influxd;
-  await mkdir(cacheDir, { recursive: true });
-  return withLock(`${folder}.lock`, async () => {
-    if (!existsSync(influxd)) await build(folder, progress);
-    return influxd;
-  });
+  return join(cacheDir, `influxdb-${createHash("sha256").update(recipe).digest("hex").slice(0, 12)}`);
 }
 
 async function isVersion2(influxd: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { messageOf } from "../../workloads/src/lib/errors";
-import { resolveBucket } from "../camera/target";
+import { resolveTarget } from "../camera/target";
 import { CommandError, exitCodes } from "../exit";
 import { readStackYaml } from "../record";
 import { stackConfig } from "../stackConfig";
@@ -88,7 +88,7 @@ async function clusterPlaces(
   { endpoint, profile }: VerifyOptions,
 ): Promise<(name: string) => Promise<Place>> {
   const given = endpoint ?? profile;
-  const bucket = given === undefined ? undefined : await resolveBucket({ endpoint, profile, bucket: "" });
+  const bucket = given === undefined ? undefined : (await resolveTarget({ endpoint, profile, bucket: "" })).bucket;
   const outputs = await stackOutputs(stack, folder);
   return (name) => clusterPlace(config, name, outputs, { bucket });
 }
