@@ -95,13 +95,17 @@ const failureMonitor = z.strictObject({
   ...resources({ requests: { cpu: "2", memory: "4Gi" }, limits: { cpu: "4", memory: "8Gi" } }),
 });
 
-const instant = z
-  .string()
-  .regex(
-    /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?$/,
-    'must be quoted ISO 8601 such as "2024-10-02T02:15:00"',
-  )
-  .refine((text) => !Number.isNaN(Date.parse(text)), "must be a day and time that exist");
+const iso = /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?$/;
+
+/** A time in quotes, since YAML has times of its own. */
+const instant = z.string().superRefine((text, context) => {
+  const [, day = ""] = iso.exec(text) ?? [];
+  const dayMs = Date.parse(`${day}T00:00:00Z`);
+  // Of a day that there is not, such as February 30, Date makes the next one that there is.
+  const exists = !Number.isNaN(dayMs) && new Date(dayMs).toISOString().startsWith(day) && !Number.isNaN(utcMs(text));
+  if (!exists)
+    context.addIssue({ code: "custom", message: `is "${text}", no day and time such as "2024-10-02T02:15:00"` });
+});
 
 const backfill = z.strictObject({
   start: instant.describe("Where it begins (UTC)."),

@@ -36,6 +36,22 @@ describe("outputs of a stack", () => {
     expect(embargo.sts!.images.ingest).toBe("ghcr.io/lsst-dm/embargo-butler-ingest:0.99.2-w_2023_49");
   });
 
+  it("tell which CronJobs summarise an instrument, where to, and from which a back-fill is started", async () => {
+    const { efd } = await outputsOf("prod");
+    expect(Object.keys(efd)).toEqual(["prod-latiss", "prod-lsstcam", "prod-lsstcomcam"]);
+    expect(efd["prod-lsstcam"]).toEqual({
+      kubeContext: "usdf-consdb",
+      namespace: "prod-lsstcam",
+      instrument: "LSSTCam",
+      cronJob: "transformed-efd-prod",
+      failureMonitor: "transformed-efd-prod-failure-monitor",
+      backfills: { "lsstcam-2025-10": "transformed-efd-prod-lsstcam-2025-10" },
+      queueTable: "efd_scheduler.lsstcam",
+      schema: "efd_lsstcam",
+      image: `ghcr.io/lsst-dm/usdf-workloads:${version}`,
+    });
+  });
+
   it("tell each topic of each gateway, also where two gateways have one of the same name", async () => {
     const { ceph } = await outputsOf("prod");
     expect(ceph.sdfembs3).toEqual({
@@ -63,11 +79,16 @@ describe("outputs of a stack", () => {
 });
 
 describe("outputs that another program reads", () => {
-  const whole = { apiVersion: 1, versions: { usdf: "1.0.0" }, embargo: {}, ceph: {} };
+  const whole = { apiVersion: 1, versions: { usdf: "1.0.0" }, embargo: {}, efd: {}, ceph: {} };
   const read = (outputs: unknown) => () => readOutputs("organization/usdf/prod", outputs);
 
   it("may have more than this version knows", () =>
     expect(read({ ...whole, versions: { usdf: "1.0.0", more: 1 }, later: {} })()).toEqual(whole));
+
+  it("may be of an earlier version, which had no transformed EFD", () => {
+    const { efd: _, ...earlier } = whole;
+    expect(read(earlier)()).toEqual(whole);
+  });
 
   it.each([
     [

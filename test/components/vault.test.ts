@@ -11,7 +11,7 @@ import { Objects } from "./objects";
 
 const vault = {
   address: "https://vault",
-  authMounts: { "usdf-embargo-dmz": "k8s/dmz", c: "k8s/c" },
+  authMounts: { "usdf-embargo-dmz": "k8s/dmz", "usdf-consdb": "k8s/consdb", c: "k8s/c" },
 };
 const environments = { e: { kubeContext: "c", bucket: "b", profile: "p", butlerRepo: "s3://b/butler.yaml" } };
 
@@ -30,8 +30,9 @@ describe("who reads the secrets of an environment in Vault", () => {
     const yaml = readStackYaml("prod");
     yaml.config["usdf:platform"] = { ...(yaml.config["usdf:platform"] as object), vault };
     const recorded = await recordStack("prod", { config: yaml });
-    const names = policies(recorded).map(({ name }) => name.replace("usdf-prod-embargo-", ""));
-    expect(names.sort()).toEqual(["bts", "lfa", "sts", "summit", "summit-new", "tts"]);
+    const names = policies(recorded).map(({ name }) => name.replace(/^usdf-prod-(embargo|efd)-/, ""));
+    const ofEfd = ["prod-latiss", "prod-lsstcam", "prod-lsstcomcam"];
+    expect(names.sort()).toEqual(["bts", "lfa", ...ofEfd, "sts", "summit", "summit-new", "tts"]);
     for (const name of names) {
       const objects = new Objects(recorded, name);
       const used = objects.names("ExternalSecret").flatMap((secret) => {
@@ -39,7 +40,9 @@ describe("who reads the secrets of an environment in Vault", () => {
         expect(secretStoreRef).toEqual({ kind: "SecretStore", name: "vault-reader" });
         return data.map(({ remoteRef }: any) => remoteRef.key.replace("secret/", "secret/data/"));
       });
-      const { policy } = policies(recorded).find((one) => one.name === `usdf-prod-embargo-${name}`)!;
+      const { policy } = policies(recorded).find((one) =>
+        one.name.endsWith(`-${ofEfd.includes(name) ? "efd" : "embargo"}-${name}`),
+      )!;
       const granted = [...policy.matchAll(/^path "(secret\/.*)" \{\n {2}capabilities = \["read"\]\n\}$/gm)].map(
         ([, path]) => path,
       );

@@ -33,6 +33,7 @@ describe("render", () => {
         "embargo/bts/Deployment-bts-butler-ingest.yaml",
         "embargo/summit-new/StatefulSet-redis.yaml",
         "embargo/lfa/PersistentVolumeClaim-sdf-group-rubin.yaml",
+        "efd/prod-lsstcam/CronJob-transformed-efd-prod.yaml",
         "ceph/bts/policy-rubin-bts.json",
         "ceph/bts/policy-rubin-bts-users.json",
         "ceph/summit-new/notification-rubin-summit.json",
@@ -57,7 +58,8 @@ describe("render", () => {
     for (const file of written.filter((one) => one.endsWith(".yaml"))) {
       const object = parse(await readFile(join(folder, file), "utf8"));
       const place = object.kind === "Namespace" ? object.metadata.name : object.metadata.namespace;
-      expect(file).toBe(`embargo/${place}/${object.kind}-${object.metadata.name}.yaml`);
+      const system = /^prod-/.test(place) ? "efd" : "embargo";
+      expect(file).toBe(`${system}/${place}/${object.kind}-${object.metadata.name}.yaml`);
     }
   });
 
