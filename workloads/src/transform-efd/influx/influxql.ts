@@ -116,7 +116,7 @@ export class InfluxqlDecoder implements Decoder {
     this.readObject((key) => {
       if (key === "error") this.fail();
       else if (key === "series") this.readArray(() => this.readSeries());
-      else if (key === "partial") this.isPartial ||= this.readValue() === true;
+      else if (key === "partial") this.isPartial = this.readValue() === true || this.isPartial;
       else this.skipValue();
     });
   }
@@ -134,7 +134,7 @@ export class InfluxqlDecoder implements Decoder {
         let samples = this.series.get(tags);
         if (!samples) this.series.set(tags, (samples = new Samples(this.fields.length, this.originNs)));
         this.readRows(samples);
-      } else if (key === "partial") this.isPartial ||= this.readValue() === true;
+      } else if (key === "partial") this.isPartial = this.readValue() === true || this.isPartial;
       else this.skipValue();
     });
   }
