@@ -57,6 +57,7 @@ export async function startInfluxdb(options: InfluxdbOptions): Promise<RunningIn
     "log-level": "warn",
     "query-concurrency": 64,
     "query-queue-size": 1024,
+    "query-initial-memory-bytes": 2 ** 20,
     "query-memory-bytes": 2 ** 30,
     "query-max-memory-bytes": 4 * 2 ** 30,
     "reporting-disabled": true,

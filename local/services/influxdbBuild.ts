@@ -11,7 +11,8 @@ import { withLock } from "./lock";
 const run = promisify(execFile);
 
 /** What is built when this machine has no InfluxDB 2; the Go module proxy checks both by their sums. */
-const influxdb = "github.com/influxdata/influxdb/v2@v2.7.12";
+const version = "v2.7.12";
+const influxdb = `github.com/influxdata/influxdb/v2@${version}`;
 const pkgConfig = "github.com/influxdata/pkg-config@v0.2.7";
 /** Flux's default features do not compile with new versions of Rust; the database needs only its C interface. */
 const fluxFeatures = ["-p", "flux", "--no-default-features", "--features", "cffi"];
