@@ -74,8 +74,6 @@ const chunks = {
     ),
 };
 
-const butlerName = z.string().describe("Which of `butlers` tells of exposures and visits. Default: the environment's.");
-
 const cronJob = z.strictObject({
   schedule: schedule.default("*/5 * * * *").describe("When newly observed time is summarised (UTC)."),
   suspend: z.boolean().default(false).describe("Keep the CronJob, start nothing."),
@@ -110,7 +108,7 @@ const instant = z.string().superRefine((text, context) => {
 const backfill = z.strictObject({
   start: instant.describe("Where it begins (UTC)."),
   end: instant.describe("Where it ends (UTC); exclusive."),
-  butler: butlerName.optional(),
+  butler: z.string().optional().describe("Which of `butlers` is asked. Default: the environment's."),
   ...chunks,
   resume: z.boolean().default(false).describe("Make no tasks: only finish those of the range that wait or failed."),
   workers: z.int().min(1).max(32).default(1).describe("Pods that share the tasks."),
@@ -137,7 +135,7 @@ export const efdEnvironmentSchema = z.strictObject({
     .startsWith("/", "must be an absolute path")
     .optional()
     .describe("Column configuration in the image. Default: that of the instrument."),
-  butler: butlerName.default("embargo"),
+  butler: z.string().default("embargo").describe("Which of `butlers` tells of exposures and visits."),
   legacy: legacy.prefault({}).describe("Results as they were before they were corrected. Default: none."),
   cronJob: cronJob.prefault({}).describe("Summarises newly observed time."),
   failureMonitor: failureMonitor.prefault({}).describe("Tries failed tasks again; finds exposures that were missed."),
@@ -160,7 +158,7 @@ export const efdSchema = z
       .record(objectName, butler)
       .prefault(butlers)
       .describe(
-        "Butler repositories by name, each with its registry and the password for it. What is set replaces the default.",
+        "Butler repositories by name, each with its registry and the password for it. Default: the facility's, embargo and public.",
       ),
     volumes: z
       .record(objectName, volume)
@@ -168,7 +166,7 @@ export const efdSchema = z
         "sdf-data-rubin": sharedFileSystem("sdf-data-rubin"),
         "sdf-group-rubin": sharedFileSystem("sdf-group-rubin"),
       })
-      .describe("Claims, by name, that are made and mounted to read. What is set replaces the default."),
+      .describe("Claims, by name, that are made and mounted to read. Default: sdf-data-rubin and sdf-group-rubin."),
     repositoryIndex: z
       .string()
       .startsWith("/", "must be an absolute path")
