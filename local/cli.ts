@@ -7,6 +7,7 @@ import * as camera from "./commands/camera";
 import * as docs from "./commands/docs";
 import * as doctor from "./commands/doctor";
 import * as down from "./commands/down";
+import * as efd from "./commands/efd";
 import * as embargo from "./commands/embargo";
 import * as logs from "./commands/logs";
 import * as preview from "./commands/preview";
@@ -31,6 +32,7 @@ const commands = [
   secrets,
   camera,
   embargo,
+  efd,
   test,
   bench,
   docs,

@@ -33,7 +33,10 @@ try {
 quiet();
 const require = createRequire(import.meta.url);
 require("./typescript.cjs");
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => process.exit()); // `| head` has gone
 await require("./cli.ts").main(process.argv);
+// A pipe takes 64 kB at a time: the rest is still to be written.
+await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write("", done))));
 process.exit(); // idle connections of libraries would hold it for seconds
 
 /** `npm ci`, unless what is installed is what package-lock.json says. */
