@@ -1,3 +1,4 @@
+import { planAdoption } from "../../local/adopt";
 import { differencesOf } from "../../local/adopt/differences";
 import { type Adoption, adoptionOf, importFile, targets } from "../../local/adopt/importList";
 import { sharedWith } from "../../local/adopt/owners";
@@ -148,4 +149,33 @@ describe("who else deploys an object", () => {
   it("has no command before ours has the object: nobody would own its fields", () => {
     expect(ask([entry("kubectl-client-side-apply")])).toMatchObject({ ours: false, release: "" });
   });
+});
+
+it("takes over both CronJobs of an instrument as they are; its back-fills, which are Jobs today, are made new", async () => {
+  const { adoption, imported, created, differences, steps } = await planAdoption("prod-lsstcam", {
+    live: false,
+    out: "o.json",
+  });
+  expect([adoption.system, adoption.stack, adoption.kubeContext]).toEqual(["efd", "prod", "usdf-consdb"]);
+  expect(imported.map(({ kind, name }) => `${kind} ${name}`).sort()).toEqual([
+    "CronJob prod-lsstcam/transformed-efd-prod",
+    "CronJob prod-lsstcam/transformed-efd-prod-failure-monitor",
+    "Namespace prod-lsstcam",
+    "PersistentVolumeClaim prod-lsstcam/sdf-data-rubin",
+    "PersistentVolumeClaim prod-lsstcam/sdf-group-rubin",
+  ]);
+  expect(created.map(({ kind, name }) => `${kind} ${name}`)).toEqual(
+    expect.arrayContaining([
+      "CronJob prod-lsstcam/transformed-efd-prod-lsstcam-2025-10",
+      "ExternalSecret prod-lsstcam/efd-transform-secrets",
+    ]),
+  );
+  expect(differences).toEqual([]);
+  expect(JSON.stringify(steps)).not.toContain("adopting");
+  const { resources } = importFile(adoption, imported);
+  expect(resources.filter(({ id }) => id !== undefined)).toHaveLength(5);
+  expect(targets(adoption)).toContain(
+    "urn:pulumi:prod::usdf::usdf:efd:TransformedEfd$usdf:efd:TransformCronJob$usdf:platform:Workload$" +
+      "kubernetes:batch/v1:CronJob::prod-lsstcam-transform",
+  );
 });
