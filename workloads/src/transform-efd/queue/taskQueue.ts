@@ -138,11 +138,17 @@ export class TaskQueue {
 
   /** Ends the task as failed, with nothing stored. @returns false when it was not ours any more. */
   async fail(task: Task, error: string): Promise<boolean> {
-    return this.database.transaction("marking a task failed", async (client) => {
-      if ((await this.hold(client, task)) === "finished") return true;
+    const work = async (client: PoolClient) => {
+      if ((await this.hold(client, task)) === "finished") return;
       await this.finish(client, task, { status: "failed", exposures: 0, visits: 0, topics: [], note: error });
+    };
+    try {
+      await this.database.transaction("marking a task failed", work);
       return true;
-    });
+    } catch (lost) {
+      if (lost instanceof LeaseLostError) return false;
+      throw lost;
+    }
   }
 
   /** Hands the task back as it was before it was taken, for the next worker. */

@@ -1,0 +1,111 @@
+import { FacilityError } from "../../lib/errors";
+import { sleep } from "../../lib/process";
+import type { Mode } from "../options";
+import { createBackfill, createDue, type WindowOptions } from "../queue";
+import { reconcile } from "./reconcile";
+import { Worker, type WorkerParts } from "./worker";
+
+export interface RunParts extends WorkerParts {
+  readonly windows: WindowOptions;
+  /** Age at which a window of a cronjob is due, seconds. */
+  readonly marginSeconds: number;
+  /** Days that the failure monitor compares with the Butler, and that a cronjob looks for missing windows in. */
+  readonly monitorDays: number;
+}
+
+/** What a run did. */
+export interface RunReport {
+  /** Tasks that it made. */
+  readonly created: number;
+  readonly completed: number;
+  readonly failed: number;
+  /** Tasks that belong to somebody else now, or were handed back. */
+  readonly left: number;
+  readonly exposures: number;
+  readonly visits: number;
+  /** Failed tasks that nobody repeats any more, as this run found. */
+  readonly stale: number;
+}
+
+/** Something needs a person. */
+export class RunFailedError extends FacilityError {
+  readonly code = "RUN_FAILED";
+  readonly retryable = false;
+}
+
+/** So many tasks in a row that nothing could be computed of: the EFD is away, and the rest of the queue waits for it. */
+const wholeFailures = 5;
+
+/**
+ * Runs a mode until there is nothing to do for it.
+ * @throws {@link RunFailedError} when a person should look: tasks of a job failed, tasks became stale, or the EFD is away.
+ */
+export async function run(mode: Mode, parts: RunParts, stop: AbortSignal): Promise<RunReport> {
+  const worker = new Worker(parts);
+  await worker.repair(stop);
+  const { stale, silent } = await parts.queue.settle();
+  if (silent + stale > 0) parts.log.error({ silent, stale }, "tasks_failed_for_good");
+  const created = await createTasks(mode, parts, stop);
+  if (created > 0) parts.log.info({ count: created }, "tasks_created");
+  const sum = { created, completed: 0, failed: 0, left: 0, exposures: 0, visits: 0, stale };
+  let inRow = 0;
+  let hasWaited = false;
+  while (!stop.aborted && inRow < wholeFailures) {
+    const task = await parts.queue.claim(mode, stop);
+    if (!task) {
+      if (hasWaited || !(await waitForLease(mode, parts, stop))) break;
+      hasWaited = true;
+      continue;
+    }
+    hasWaited = false;
+    const end = await worker.run(task, stop);
+    if (end.result === "completed" || end.result === "failed") sum[end.result]++;
+    else sum.left++;
+    sum.exposures += end.rows.exposure;
+    sum.visits += end.rows.visit1;
+    inRow = end.isWholeFailure ? inRow + 1 : 0;
+    if (end.rows.exposure + end.rows.visit1 > 0) await worker.repair(stop);
+  }
+  if (stop.aborted) parts.log.warn("shutdown_signal_received");
+  const tasks = sum.completed + sum.failed;
+  parts.log.info({ tasks, ...sum }, "task_processing_summary");
+  const faults = faultsOf(mode, sum, inRow);
+  if (faults.length > 0 && !stop.aborted)
+    throw new RunFailedError(`${faults.join(" ")} See error and topics of the tasks.`);
+  return sum;
+}
+
+async function createTasks(mode: Mode, parts: RunParts, stop: AbortSignal): Promise<number> {
+  const { database, windows, marginSeconds, monitorDays: days, log } = parts;
+  const nowMs = Date.now();
+  const dueMs = nowMs - marginSeconds * 1000;
+  switch (mode.name) {
+    case "job":
+      if (mode.resume) return 0;
+      if (mode.endMs > nowMs) log.warn({ end: new Date(mode.endMs).toISOString() }, "windows_in_the_future_left_out");
+      return createBackfill(database, windows, mode, nowMs);
+    case "cronjob":
+      return createDue(database, windows, dueMs, days);
+    case "failure-monitor":
+      return reconcile({ ...parts, days }, dueMs, stop);
+  }
+}
+
+/** A job ends when its whole range is done: it waits once for the lease of a worker that may have died. */
+async function waitForLease(mode: Mode, { queue, leaseSeconds }: RunParts, stop: AbortSignal): Promise<boolean> {
+  if (mode.name !== "job") return false;
+  const ms = await queue.firstLeaseEndMs(mode);
+  if (ms === undefined) return false;
+  await sleep(Math.min(ms, leaseSeconds * 1000) + 50, stop);
+  return true;
+}
+
+function faultsOf(mode: Mode, sum: RunReport, inRow: number): string[] {
+  return [
+    ...(mode.name === "job" && sum.failed > 0 ? [`${sum.failed} tasks failed.`] : []),
+    ...(sum.stale > 0 ? [`${sum.stale} tasks failed for good: they are stale now.`] : []),
+    ...(inRow >= wholeFailures
+      ? [`Nothing could be computed for ${inRow} tasks in a row; the others still wait.`]
+      : []),
+  ];
+}
