@@ -18,7 +18,13 @@ export function volumeClaim(name: string, args: VolumeClaimArgs, parent: pulumi.
   new k8s.core.v1.PersistentVolumeClaim(
     name,
     {
-      metadata: { name: args.name, namespace, labels: labels && { ...labels } },
+      metadata: {
+        name: args.name,
+        namespace,
+        labels: labels && { ...labels },
+        // The pods that mount it wait for its volume; the engine, which takes few steps at a time, would hold up all else.
+        annotations: { "pulumi.com/skipAwait": "true" },
+      },
       spec: {
         accessModes: [volume.accessMode],
         storageClassName: volume.storageClass,
