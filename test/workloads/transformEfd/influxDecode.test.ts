@@ -121,7 +121,10 @@ test("no series and no rows are no data", () => {
 });
 
 test("many rows grow the columns", () => {
-  const rows = Array.from({ length: 2000 }, (_, i) => `[${origin + BigInt(i)},${i},null,${i % 7 === 0 ? 0 - i : "null"}]`);
+  const rows = Array.from(
+    { length: 2000 },
+    (_, i) => `[${origin + BigInt(i)},${i},null,${i % 7 === 0 ? 0 - i : "null"}]`,
+  );
   const [{ columns, times }] = decode(influxql, chunk(`[${rows.join(",")}]`, false), 777) as [
     ReturnType<typeof decode>[0],
   ];

@@ -2,7 +2,7 @@ import pLimit from "p-limit";
 import type { Logger } from "pino";
 import { backoffMs, sleep } from "../../lib/process";
 import type { EfdClient, FieldType, Series, SeriesQuery } from "../model";
-import { BadAnswer, EfdError, refusesFieldType } from "./errors";
+import { EfdError, refusesFieldType } from "./errors";
 import * as flux from "./flux";
 import * as influxql from "./influxql";
 import { joinParts, type Part } from "./join";
@@ -98,7 +98,7 @@ class InfluxClient implements EfdClient {
     // The first failure ends the other requests of this question; its error is the one that is thrown.
     const parts = await Promise.all(
       lists.map((fields) =>
-        this.part(query, fields, lists.length > 1, refused, budget, either).catch((error) => {
+        this.part(query, fields, refused, budget, either).catch((error) => {
           failed.abort(error);
           throw error;
         }),
@@ -108,8 +108,7 @@ class InfluxClient implements EfdClient {
   }
 
   textsOf(query: SeriesQuery): readonly string[] {
-    const lists = this.fieldLists(query);
-    return lists.map((fields) => this.text(query, fields, lists.length > 1));
+    return this.fieldLists(query).map((fields) => this.text(query, fields));
   }
 
   fieldsOf(topic: string, signal: AbortSignal): Promise<ReadonlyMap<string, FieldType>> {
@@ -137,10 +136,10 @@ class InfluxClient implements EfdClient {
     return Array.from({ length: lists }, (_, list) => distinct.slice(list * size, (list + 1) * size));
   }
 
-  private text(query: SeriesQuery, fields: readonly string[], apart: boolean): string {
+  private text(query: SeriesQuery, fields: readonly string[]): string {
     return this.isFlux
       ? flux.seriesText(this.options.database ?? "efd", query, fields)
-      : influxql.seriesText(this.source, query, fields, apart);
+      : influxql.seriesText(this.source, query, fields);
   }
 
   /**
@@ -150,12 +149,11 @@ class InfluxClient implements EfdClient {
   private async part(
     query: SeriesQuery,
     fields: readonly string[],
-    apart: boolean,
     refused: Set<string>,
     budget: { left: number },
     signal: AbortSignal,
   ): Promise<Part[]> {
-    const text = this.text(query, fields, apart);
+    const text = this.text(query, fields);
     const origin = query.span.beginNs;
     const about = `${query.topic} (${fields.length === 1 ? `field ${fields[0]}` : `${fields.length} fields from ${fields[0]}`})`; // prettier-ignore
     try {
@@ -171,7 +169,7 @@ class InfluxClient implements EfdClient {
       }
       const half = fields.length >> 1;
       const halves = [fields.slice(0, half), fields.slice(half)];
-      return (await Promise.all(halves.map((list) => this.part(query, list, apart, refused, budget, signal)))).flat();
+      return (await Promise.all(halves.map((list) => this.part(query, list, refused, budget, signal)))).flat();
     }
   }
 
@@ -207,19 +205,14 @@ class InfluxClient implements EfdClient {
     const { attempts = 4, backoffMs: base = 250, log } = this.options;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.slot(async () => {
-          const into = decoder();
-          await this.transport.send(ask, about, signal, (bytes) => into.push(bytes));
-          return into.end();
-        });
+        return await this.slot(() => this.transport.send(ask, about, signal, decoder()));
       } catch (error) {
         signal.throwIfAborted();
-        const known = error instanceof BadAnswer ? new EfdError(`EFD query for ${about}: ${error.message}`, error.retryable) : error; // prettier-ignore
-        if (!(known instanceof EfdError) || !known.retryable) throw known;
+        if (!(error instanceof EfdError) || !error.retryable) throw error;
         if (attempt >= attempts)
-          throw new EfdError(`${known.message}, ${attempt} attempts`, true, { cause: known, retryAfterMs: known.retryAfterMs }); // prettier-ignore
-        const waitMs = Math.max(backoffMs(attempt, base, longestBackoffMs), known.retryAfterMs ?? 0);
-        log?.warn({ event: "efd_request_repeated", attempt, waitMs, error: known.message }, "EFD request is repeated");
+          throw new EfdError(`${error.message}, ${attempt} attempts`, true, { cause: error, retryAfterMs: error.retryAfterMs }); // prettier-ignore
+        const waitMs = Math.max(backoffMs(attempt, base, longestBackoffMs), error.retryAfterMs ?? 0);
+        log?.warn({ event: "efd_request_repeated", attempt, waitMs, error: error.message }, "EFD request is repeated");
         await sleep(waitMs, signal);
         signal.throwIfAborted();
       }

@@ -41,7 +41,8 @@ export function refusesQuestion(said: string): boolean {
 /** True when an aggregate was refused because a field holds text (or booleans). */
 export function refusesFieldType(error: unknown): boolean {
   return (
-    error instanceof EfdError && /unsupported (mean|min|max|input|aggregate)|unsupported .* type/i.test(error.message)
+    error instanceof EfdError &&
+    /unsupported (mean|min|max|input|aggregate)|no implementation for type/i.test(error.message)
   );
 }
 

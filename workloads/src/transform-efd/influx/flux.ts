@@ -12,11 +12,10 @@ function quoted(text: string): string {
 /** The question for some fields of a topic: one column a field, one table for each set of tags. */
 export function seriesText(bucket: string, query: SeriesQuery, fields: readonly string[]): string {
   const { preAggregate, span, topic } = query;
-  const oneOf = fields.map((field) => `r._field == ${quoted(field)}`).join(" or ");
   const steps = [
     `from(bucket: ${quoted(bucket)})`,
     `range(start: ${rfc3339(span.beginNs)}, stop: ${rfc3339(span.endNs + 1n)})`,
-    `filter(fn: (r) => r._measurement == ${quoted(topic)} and (${oneOf}))`,
+    `filter(fn: (r) => r._measurement == ${quoted(topic)} and ${oneOf(fields)})`,
   ];
   if (preAggregate) {
     const every = `${preAggregate.intervalNs}ns`;
@@ -25,11 +24,19 @@ export function seriesText(bucket: string, query: SeriesQuery, fields: readonly 
       `group(columns: ["_field"])`,
       `aggregateWindow(every: ${every}, fn: ${preAggregate.function}, createEmpty: false, timeSrc: "_start")`,
       `truncateTimeColumn(unit: ${every})`,
+      `toFloat()`, // one type for all fields, or they do not go into one table
       `group()`,
     );
   } else steps.push(`drop(columns: ["_start", "_stop", "_measurement"])`);
   steps.push(`pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")`, `sort(columns: ["_time"])`);
   return steps.join("\n  |> ");
+}
+
+/** A tree of pairs: Flux refuses a row of a hundred `or`, which nests once for each. */
+function oneOf(fields: readonly string[]): string {
+  if (fields.length === 1) return `r._field == ${quoted(fields[0]!)}`;
+  const half = fields.length >> 1;
+  return `(${oneOf(fields.slice(0, half))} or ${oneOf(fields.slice(half))})`;
 }
 
 /** The question for the fields of a topic; the type of each is that of its newest value. */
@@ -96,9 +103,9 @@ abstract class AnnotatedCsv {
 
   /** @throws BadAnswer unless the last thing was the blank line that ends each result */
   protected finish(): void {
-    if (this.lines === 0) throw new BadAnswer("the answer is empty");
-    if (this.rest.length > 0 || this.unfinished.length > 0 || !this.endsBlank)
-      throw new BadAnswer("the answer was cut off");
+    const hasRest = this.rest.length > 0 || this.unfinished.length > 0;
+    if (this.lines === 0 && !hasRest) throw new BadAnswer("the answer is empty");
+    if (hasRest || !this.endsBlank) throw new BadAnswer("the answer was cut off");
   }
 
   private readLine(bytes: Buffer, start: number, end: number): void {

@@ -23,14 +23,13 @@ export function rfc3339(ns: bigint): string {
 const between = ({ beginNs, endNs }: Span) => `time >= '${rfc3339(beginNs)}' AND time <= '${rfc3339(endNs)}'`;
 
 /**
- * The question for some fields of a topic.
- * @param apart - Ask for the series of each set of tags by itself: where fields are asked for in several questions, only
- * that tells which samples of one time belong together.
+ * The question for some fields of a topic. The series of each set of tags comes by itself: where two have a sample at one
+ * time, InfluxDB would otherwise make rows of one's first field and the other's second.
  */
-export function seriesText(source: string, query: SeriesQuery, fields: readonly string[], apart: boolean): string {
+export function seriesText(source: string, query: SeriesQuery, fields: readonly string[]): string {
   const { preAggregate, span, topic } = query;
   const from = `FROM ${source}.${quoted(topic)} WHERE ${between(span)}`;
-  if (!preAggregate) return `SELECT ${fields.map(quoted).join(", ")} ${from}${apart ? " GROUP BY *" : ""}`;
+  if (!preAggregate) return `SELECT ${fields.map(quoted).join(", ")} ${from} GROUP BY *`;
   const name = preAggregate.function.toUpperCase();
   const list = fields.map((field) => `${name}(${quoted(field)}) AS ${quoted(field)}`).join(", ");
   return `SELECT ${list} ${from} GROUP BY time(${durationText(preAggregate.intervalNs)}) fill(none)`;
@@ -159,7 +158,7 @@ export class InfluxqlDecoder implements Decoder {
       if (bytes[at++] !== openArray) this.garbled();
       let end = at;
       while (bytes[end]! >= 0x30 && bytes[end]! <= 0x39) end++;
-      if (end === at) this.garbled();
+      if (end === at || bytes[end] !== comma) this.garbled();
       const second = Math.max(at, end - 9);
       let seconds = 0;
       let ns = 0;

@@ -46,7 +46,7 @@ function tableOf(part: Part, key: string): Table {
   return { times: samples.times.subarray(0, samples.rows), columns };
 }
 
-/** Outer join on time. Times of one set of tags are distinct; where they are not there is but one part. */
+/** Outer join on time; times of one set of tags are distinct. */
 function sideBySide(tables: readonly Table[]): Table {
   const [first] = tables;
   const isSame = tables.every(({ times }) => times.length === first!.times.length && times.every((time, i) => time === first!.times[i])); // prettier-ignore

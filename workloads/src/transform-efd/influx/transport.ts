@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { constants, createGunzip, gunzipSync } from "node:zlib";
 import { messageOf } from "../../lib/errors";
 import { BadAnswer, EfdError, excerpt, refusesQuestion } from "./errors";
+import type { Decoder } from "./samples";
 
 /** One request; all are POST. */
 export interface Ask {
@@ -48,11 +49,11 @@ export class Transport {
   }
 
   /**
-   * Sends a request and hands over the body, unpacked, as it arrives.
+   * Sends a request and decodes the body, unpacked, as it arrives.
    * @param about - What is asked, for messages.
-   * @throws EfdError when the answer is refused, late, cut off or refused by `take`; the signal's reason when it is aborted.
+   * @throws EfdError when the answer is refused, late, cut off or not understood; the signal's reason when it is aborted.
    */
-  async send(ask: Ask, about: string, signal: AbortSignal, take: (bytes: Buffer) => void): Promise<void> {
+  async send<T>(ask: Ask, about: string, signal: AbortSignal, decoder: Decoder<T>): Promise<T> {
     signal.throwIfAborted();
     const { url, timeoutMs, silenceMs } = this.options;
     const late = new AbortController();
@@ -80,12 +81,13 @@ export class Transport {
           bytes += piece.length;
           if (bytes > largestAnswer)
             throw new BadAnswer("the answer is larger than 1 GB; ask for a shorter span", false);
-          take(piece);
+          decoder.push(piece);
         }
       };
       await (packed
         ? pipeline(response, createGunzip({ chunkSize: 256 * 1024 }), sink, { signal: either })
         : pipeline(response, sink, { signal: either }));
+      return decoder.end();
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (error instanceof EfdError) throw error;
