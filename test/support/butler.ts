@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { Client } from "pg";
 import { ensureButlerPython } from "../../local/services/butler";
+import { warmPython } from "./warmPython";
 
 /** A Python for BUTLER_PYTHON whose Butler fails at the given rate. */
 export interface FaultyPython {
@@ -14,7 +15,7 @@ export interface FaultyPython {
 
 /** Writes a wrapper of the Butler's Python that brings the faults in; no product code knows of them. */
 export async function faultyPython(dir: string, rate: number): Promise<FaultyPython> {
-  const python = await ensureButlerPython();
+  const python = await warmPython(dir);
   const path = join(dir, "faulty-python");
   const log = join(dir, "butler-faults.log");
   const faults = resolve(__dirname, "faults");

@@ -12,11 +12,11 @@ import { removeLeftovers } from "../../local/verify/clean";
 import { explain } from "../../local/verify/explain";
 import { bucketState } from "../../workloads/src/lib/queue";
 import { connectRedis } from "../../workloads/src/lib/redis";
-import { ensureButlerPython } from "../../local/services/butler";
 import { prepareRegistry, registryRows, whileRefused } from "../support/butler";
 import { startGateway, type TestGateway, testProfile } from "../support/gateway";
 import { testAddress, testFolder, until } from "../support/network";
 import { buildWorkloads, Pod } from "../support/pod";
+import { warmPython } from "../support/warmPython";
 
 jest.setTimeout(180_000);
 const { dir, remove } = testFolder("verify");
@@ -78,7 +78,7 @@ beforeAll(async () => {
     startRedis({ dir: `${dir}/redis`, address: testAddress(1), password }),
     startPostgres({ dir: `${dir}/postgres`, address: testAddress(3), password: "verify-pg", databases: ["embargo"] }),
     startGateway(`${dir}/rgw`, testAddress(4)),
-    ensureButlerPython(),
+    warmPython(dir),
     buildWorkloads(),
   ]);
   await prepareRegistry(postgres.url("embargo"));

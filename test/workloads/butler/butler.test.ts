@@ -8,16 +8,20 @@ import { type ButlerFile, ButlerUnavailableError, objectUri } from "../../../wor
 import { ButlerChild, type ButlerChildOptions } from "../../../workloads/src/lib/butler/butlerChild";
 import { registryContents } from "../../support/butler";
 import { testAddress, testFolder, until } from "../../support/network";
+import { warmPython } from "../../support/warmPython";
 import { log } from "../ingest/stand";
 
 jest.setTimeout(120_000);
 const { dir, remove } = testFolder("butler");
+/** One that starts as in production, one that is quick to start. */
 let python: string;
+let warm: string;
 let postgres: RunningPostgres;
 const children: ButlerChild[] = [];
 beforeAll(async () => {
-  [python, postgres] = await Promise.all([
+  [python, warm, postgres] = await Promise.all([
     ensureButlerPython(),
+    warmPython(dir),
     startPostgres({ dir: join(dir, "postgres"), address: testAddress(3), password: "secret", databases: ["butler"] }),
   ]);
 });
@@ -29,7 +33,7 @@ afterAll(async () => {
 
 function child(repo: string, env: NodeJS.ProcessEnv = {}, options: Partial<ButlerChildOptions> = {}): ButlerChild {
   const made = new ButlerChild({
-    python,
+    python: warm,
     timeoutMs: 30_000,
     log,
     ...options,
@@ -179,7 +183,7 @@ it("a lost store is no fault of the file, and says so", async () => {
 });
 
 it("starts again after a crash, and after a hang; the request in hand fails, the next ones are answered", async () => {
-  const butler = child("crash", {}, { timeoutMs: 20_000 });
+  const butler = child("crash", {}, { python, timeoutMs: 20_000 });
   await butler.hello();
   process.kill(butler.pid as number, "SIGKILL");
   await until("the crash to be seen", () => butler.restarts === 1);
@@ -225,7 +229,7 @@ it("makes a repository again whose maker died in the middle", async () => {
 });
 
 it("keeps secrets of others from the child, and answers no nonsense", async () => {
-  const butler = child("odd");
+  const butler = child("odd", {}, { python });
   await expect(butler.ingest("moon" as "raw", files(1).slice(0, 1))).rejects.toThrow(
     'kind is "moon", not one of raw, lfa, guider',
   );
@@ -233,7 +237,8 @@ it("keeps secrets of others from the child, and answers no nonsense", async () =
 });
 
 describe("obs mode, with a stand-in for the tasks that only an LSST stack has", () => {
-  const obs = () => child("obs", { BUTLER_MODE: "auto", PYTHONPATH: join(__dirname, "standin") });
+  const env = { BUTLER_MODE: "auto", PYTHONPATH: join(__dirname, "standin") };
+  const obs = () => child("obs", env, { python }); // what is loaded depends on PYTHONPATH
   const named = (seqNum: number, ...names: string[]): ButlerFile[] =>
     names.map((name) => {
       const obsId = `MC_O_20260603_${String(seqNum).padStart(6, "0")}`;

@@ -10,16 +10,19 @@ import { ButlerChild } from "../../../workloads/src/lib/butler/butlerChild";
 import { butlerHeader } from "../../../workloads/src/lib/canary";
 import { prepareRegistry, registryRows, registryRowsSqlite, whileRefused } from "../../support/butler";
 import { testAddress, testFolder } from "../../support/network";
+import { warmPython } from "../../support/warmPython";
 import { log } from "../ingest/stand";
 
 jest.setTimeout(120_000);
 const { dir, remove } = testFolder("rehearse");
 let python: string;
+let warm: string;
 let postgres: RunningPostgres;
 const children: ButlerChild[] = [];
 beforeAll(async () => {
-  [python, postgres] = await Promise.all([
+  [python, warm, postgres] = await Promise.all([
     ensureButlerPython(),
+    warmPython(dir),
     startPostgres({ dir: join(dir, "postgres"), address: testAddress(3), password: "secret", databases: ["butler"] }),
   ]);
   await prepareRegistry(postgres.url("butler"));
@@ -32,7 +35,7 @@ afterAll(async () => {
 
 function child(repo: string, env: NodeJS.ProcessEnv = {}): ButlerChild {
   const made = new ButlerChild({
-    python,
+    python: env.PYTHONPATH ? python : warm, // what is loaded depends on PYTHONPATH
     timeoutMs: 30_000,
     log,
     env: {

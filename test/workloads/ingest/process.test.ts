@@ -94,7 +94,7 @@ it("kill -9 in the middle: the pod that comes back finishes what it held, each o
 });
 
 it("goes on by itself after Redis and RGW restart", async () => {
-  pod = await start({ MAX_INGESTS: "3", RETRY_BASE: "0.1", RETRY_MAX: "1" });
+  pod = await start({ MAX_INGESTS: "3", RETRY_BASE: "0.1", RETRY_MAX: "1", BUTLER_PYTHON: stand.butlerPython });
   const exposures = await bench.send({ instrument: "LSSTComCam", exposures: 6 });
   await bench.enqueue(exposures.flatMap(({ keys }) => keys));
   await Promise.all([stand.redisServer.restart("SIGKILL"), stand.gateway.rgw.restart("SIGKILL")]);

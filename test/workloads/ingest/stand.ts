@@ -17,6 +17,7 @@ import { enqueueObjects, LeasedQueue } from "../../../workloads/src/lib/queue";
 import { connectRedis } from "../../../workloads/src/lib/redis";
 import { testAddress, testFolder } from "../../support/network";
 import { startGateway, type TestGateway } from "../../support/gateway";
+import { warmPython } from "../../support/warmPython";
 
 export const log = pino({ level: process.env.TEST_LOG ?? "silent" });
 export const dayObs = "20260603";
@@ -28,15 +29,18 @@ export interface Stand {
   readonly redisServer: RunningRedis;
   readonly redis: Redis;
   readonly python: string;
+  /** The same for Butler children, quick to start. */
+  readonly butlerPython: string;
   stop(): Promise<void>;
 }
 
 export async function startStand(name: string): Promise<Stand> {
   const { dir, remove } = testFolder(name);
-  const [redisServer, gateway, python] = await Promise.all([
+  const [redisServer, gateway, python, butlerPython] = await Promise.all([
     startRedis({ dir: join(dir, "redis"), address: testAddress(1) }),
     startGateway(join(dir, "rgw"), testAddress(2)),
     ensureButlerPython(),
+    warmPython(dir),
   ]);
   const redis = connectRedis({ host: redisServer.host });
   await redis.ping();
@@ -46,6 +50,7 @@ export async function startStand(name: string): Promise<Stand> {
     redisServer,
     redis,
     python,
+    butlerPython,
     async stop() {
       redis.disconnect();
       await Promise.all([redisServer.stop(), gateway.rgw.stop()]);
@@ -106,7 +111,7 @@ export async function makeBench(stand: Stand, options: BenchOptions = {}): Promi
   const store = new ObjectStore(storeEnv, stand.gateway.env);
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...stand.gateway.env, BUCKET: bucket };
   const child = new ButlerChild({
-    python: options.python ?? stand.python,
+    python: options.python ?? stand.butlerPython,
     env: { ...env, BUTLER_REPO: repo, BUTLER_CREATE: "true", BUTLER_MODE: "plain" },
     timeoutMs: options.timeoutMs ?? 30_000,
     log,

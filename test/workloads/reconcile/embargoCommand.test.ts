@@ -31,7 +31,7 @@ function usdf(...args: string[]): Promise<{ code: number; stdout: string; stderr
       BUCKET: bench.bucket,
       BUTLER_REPO: bench.repo,
       BUTLER_CREATE: "true",
-      BUTLER_PYTHON: stand.python,
+      BUTLER_PYTHON: stand.butlerPython,
       ...stand.gateway.env,
     },
   };
