@@ -72,7 +72,12 @@ export function register(program: Command): void {
 
   common(days(group.command("gaps"), "default: 14 days"))
     .description("which exposures and visits have no values: as a heat map, as a list, put back in the queue")
-    .addOption(new Option("--by <unit>", "a field of the map is an hour (default up to 31 days) or a day").choices(["hour", "day"]))
+    .addOption(
+      new Option("--by <unit>", "a field of the map is an hour (default up to 31 days) or a day").choices([
+        "hour",
+        "day",
+      ]),
+    )
     .option("--svg <file>", "write the map as a picture too")
     .addOption(new Option("--only <states...>", "only holes of these kinds").choices(["missing", "empty", "partial"]))
     .option("--requeue", "make tasks for the holes; twice is as once")
@@ -121,7 +126,7 @@ export function register(program: Command): void {
     .argument("[instrument]", "LATISS, LSSTCam or LSSTComCam, in any case")
     .option("--felis", "the schema of its tables as Felis YAML")
     .option("--check <file>", "report every fault of a configuration in the flat form")
-    .option("--sizes", "lines and bytes of the typed and of the flat form")
+    .option("--sizes", "lines and bytes of the typed and of the flat form, of all instruments or of one")
     .option("--json", "print JSON")
     .addHelpText("after", columnsHelp)
     .action(async (instrument: string | undefined, options: ColumnsOptions) =>

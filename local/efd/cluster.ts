@@ -12,7 +12,11 @@ interface Variable {
 interface CronJob {
   readonly spec: {
     readonly jobTemplate: {
-      readonly spec: { readonly template: { readonly spec: { readonly containers: readonly [{ readonly env?: readonly Variable[] }] } } };
+      readonly spec: {
+        readonly template: {
+          readonly spec: { readonly containers: readonly [{ readonly env?: readonly Variable[] }] };
+        };
+      };
     };
   };
 }
@@ -44,7 +48,10 @@ export async function clusterVariables(
 }
 
 /** Values by Secret and key. */
-async function secretsOf(place: KubePlace, declared: readonly Variable[]): Promise<Map<string, Record<string, string>>> {
+async function secretsOf(
+  place: KubePlace,
+  declared: readonly Variable[],
+): Promise<Map<string, Record<string, string>>> {
   const names = new Set(declared.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef?.name ?? []));
   const found = new Map<string, Record<string, string>>();
   for (const name of names) {

@@ -13,7 +13,6 @@ import {
   loadColumns,
   readColumns,
 } from "../../workloads/src/transform-efd/columns";
-import { instruments } from "../../workloads/src/transform-efd/contract";
 import { CommandError, exitCodes } from "../exit";
 
 export interface ColumnsOptions {
@@ -26,7 +25,7 @@ export interface ColumnsOptions {
 /** `usdf efd columns`. */
 export async function showColumns(instrument: string | undefined, options: ColumnsOptions): Promise<void> {
   if (options.check !== undefined) return check(options.check, options.json);
-  if (options.sizes) return showSizes(options.json);
+  if (options.sizes && instrument === undefined) return showSizes(known(), options.json);
   if (instrument === undefined) {
     throw new CommandError(`Columns of which instrument? There are: ${known().join(", ")}.`, exitCodes.usage);
   }
@@ -35,9 +34,9 @@ export async function showColumns(instrument: string | undefined, options: Colum
   if (file === undefined) {
     throw new CommandError(`No columns for ${instrument}. There are: ${known().join(", ")}.`, exitCodes.usage);
   }
-  if (options.felis) {
-    const official = instruments.find((one) => one.toLowerCase() === name) ?? instrument;
-    process.stdout.write(felisOf(official, await loadColumns("builtin", name)));
+  if (options.sizes) showSizes([name], options.json);
+  else if (options.felis) {
+    process.stdout.write(felisOf(name, await loadColumns("builtin", name)));
   } else if (options.json) console.log(JSON.stringify(file, null, 2));
   else process.stdout.write(flatYaml(file));
 }
@@ -71,10 +70,10 @@ interface Size {
 const sizeOf = (text: string): Size => ({ lines: text.split("\n").length - 1, bytes: Buffer.byteLength(text) });
 
 /** The typed form is the source itself; what instruments share is a row of its own. */
-function showSizes(json: boolean | undefined): void {
+function showSizes(names: readonly string[], json: boolean | undefined): void {
   const folder = join(__dirname, "../../workloads/src/transform-efd/columns");
   const source = (...paths: string[]) => sizeOf(paths.map((path) => readFileSync(join(folder, path), "utf8")).join(""));
-  const sizes = known().map((name) => ({
+  const sizes = names.map((name) => ({
     instrument: name,
     columns: builtinColumns[name]!.columns.length,
     flat: sizeOf(flatYaml(builtinColumns[name]!)),
@@ -85,7 +84,10 @@ function showSizes(json: boolean | undefined): void {
   const total = { flat: sum(sizes.map(({ flat }) => flat)), typed: sum([shared, ...sizes.map(({ typed }) => typed)]) };
   const part = total.typed.bytes / total.flat.bytes;
   if (json) return console.log(JSON.stringify({ instruments: sizes, shared, total, part }, null, 2));
-  const rows = new Table({ head: ["", "columns", "flat lines", "bytes", "typed lines", "bytes"], style: { head: [], border: [] } });
+  const rows = new Table({
+    head: ["", "columns", "flat lines", "bytes", "typed lines", "bytes"],
+    style: { head: [], border: [] },
+  });
   for (const { instrument, columns, flat, typed } of sizes) {
     rows.push([instrument, columns, flat.lines, flat.bytes, typed.lines, typed.bytes]);
   }

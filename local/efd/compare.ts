@@ -64,7 +64,11 @@ function againstUrl(given: string | undefined): string {
     const how = "Give --against postgresql://user@host/database, or AGAINST_URL in the environment";
     throw new CommandError(`Compare with which database? ${how}.`, exitCodes.usage);
   }
-  if (given !== undefined && URL.canParse(given) && (new URL(given).password || new URL(given).searchParams.has("password"))) {
+  if (
+    given !== undefined &&
+    URL.canParse(given) &&
+    (new URL(given).password || new URL(given).searchParams.has("password"))
+  ) {
     throw new CommandError(
       "--against carries a password, which others on this machine can read: put the URL in AGAINST_URL, or the password in PGPASSWORD or ~/.pgpass.",
       exitCodes.usage,
@@ -76,15 +80,21 @@ function againstUrl(given: string | undefined): string {
 function show(table: TableDifference, limit: number): void {
   const { rowsBoth, rowsOnlyHere, rowsOnlyThere, columns } = table;
   const what = table.table.endsWith("_unpivoted") ? "values" : "rows";
-  console.log(`${colour.bold(table.table)}: ${rowsBoth} ${what} in both, ${rowsOnlyHere} only here, ${rowsOnlyThere} only there`);
+  console.log(
+    `${colour.bold(table.table)}: ${rowsBoth} ${what} in both, ${rowsOnlyHere} only here, ${rowsOnlyThere} only there`,
+  );
   if (table.firstOnlyHere.length > 0) console.log(`  only here:  ${table.firstOnlyHere.join(", ")}, …`);
   if (table.firstOnlyThere.length > 0) console.log(`  only there: ${table.firstOnlyThere.join(", ")}, …`);
-  if (table.columnsOnlyHere.length > 0) console.log(`  columns only here, not compared:  ${table.columnsOnlyHere.join(", ")}`);
-  if (table.columnsOnlyThere.length > 0) console.log(`  columns only there, not compared: ${table.columnsOnlyThere.join(", ")}`);
+  if (table.columnsOnlyHere.length > 0)
+    console.log(`  columns only here, not compared:  ${table.columnsOnlyHere.join(", ")}`);
+  if (table.columnsOnlyThere.length > 0)
+    console.log(`  columns only there, not compared: ${table.columnsOnlyThere.join(", ")}`);
   const bad = columns.filter((column) => holesAndDifferences(column) > 0).sort(byWorst);
   const compared = columns.reduce((sum, column) => sum + column.compared, 0);
   const wrong = columns.reduce((sum, column) => sum + column.different, 0);
-  console.log(`  ${compared} values compared, ${wrong} beyond the tolerance, in ${bad.length} of ${columns.length} columns`);
+  console.log(
+    `  ${compared} values compared, ${wrong} beyond the tolerance, in ${bad.length} of ${columns.length} columns`,
+  );
   if (bad.length > 0) console.log(listed(bad.slice(0, limit)));
   if (bad.length > limit) console.log(`  … ${bad.length - limit} more columns differ; --limit shows more`);
   console.log("");

@@ -183,7 +183,11 @@ function keysOf(table: string): string[] {
   return ["day_obs", "seq_num", id, ...(table.endsWith("_unpivoted") ? ["property", "field"] : [])];
 }
 
-function rowsText({ schema, table, since, until, columns }: TablePart, keys: readonly string[], shared: readonly string[]): string {
+function rowsText(
+  { schema, table, since, until, columns }: TablePart,
+  keys: readonly string[],
+  shared: readonly string[],
+): string {
   // Ids are below 2^53; text is ordered as JavaScript orders it, whatever the collations of the databases are.
   const select = [...keys.map((key) => (key.endsWith("_id") ? `${key}::float8` : key)), ...shared.map(quoted)];
   const order = keys.map((key, index) => (index < 3 ? key : `${key} collate "C"`));

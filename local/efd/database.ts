@@ -23,7 +23,10 @@ export async function reading<T>(what: string, url: string, work: (client: PoolC
 /** @param attempts - Of a transaction; 1 where `work` keeps what it has read. */
 export function openDatabase(url: string, attempts: number): Database {
   if (!/^postgres(ql)?(\+\w+)?:\/\//.test(url) || !URL.canParse(url)) {
-    throw new CommandError("The database's URL (not shown) is not postgresql://user@host:port/database.", exitCodes.usage);
+    throw new CommandError(
+      "The database's URL (not shown) is not postgresql://user@host:port/database.",
+      exitCodes.usage,
+    );
   }
   const log = createLogger("usdf", "ERROR");
   return new Database(url, { log, applicationName: "usdf efd", connections: 1, statementMs, attempts });

@@ -92,7 +92,8 @@ async function recordsNumbered(id: number, place: EfdPlace, settings: Settings):
     const { records } = await registry.ofDays(dayObs, dayObs);
     const found = records.filter((record) => record.id === id);
     if (found.length > 0) return found;
-    const days = records.length === 0 ? `no records of ${dayObs} at all` : `${records.length} other records of ${dayObs}`;
+    const days =
+      records.length === 0 ? `no records of ${dayObs} at all` : `${records.length} other records of ${dayObs}`;
     throw new CommandError(`The Butler has no exposure or visit ${id} of ${settings.INSTRUMENT}, and ${days}.`);
   } finally {
     await registry.close();
@@ -103,7 +104,12 @@ function efdClient(settings: Settings) {
   return createEfdClient({
     url: efdUrl(settings.EFD || settings.EFD_HOST, settings.EFD_PORT, settings.EFD_PATH),
     ...{ dialect: settings.EFD_DIALECT, database: settings.EFD_DATABASE, retentionPolicy: settings.EFD_RETENTION },
-    ...{ org: settings.EFD_ORG, username: settings.EFD_USERNAME, password: settings.EFD_PASSWORD, token: settings.EFD_TOKEN },
+    ...{
+      org: settings.EFD_ORG,
+      username: settings.EFD_USERNAME,
+      password: settings.EFD_PASSWORD,
+      token: settings.EFD_TOKEN,
+    },
     timeoutMs: settings.EFD_TIMEOUT * 1000,
   });
 }
@@ -131,7 +137,12 @@ async function stored(
   // Out of the row as a whole: the table may lack the column.
   const sql = `select (to_jsonb(t) ->> $4)::float8 as value from (select * ${from}) t
     where day_obs = $1 and seq_num = $2 and ${id} = $3`;
-  const { rows } = await client.query<{ value: number | null }>(sql, [record.dayObs, record.seqNum, record.id, column.name]);
+  const { rows } = await client.query<{ value: number | null }>(sql, [
+    record.dayObs,
+    record.seqNum,
+    record.id,
+    column.name,
+  ]);
   return { hasRow: rows.length > 0, stored: rows, task };
 }
 

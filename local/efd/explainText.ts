@@ -13,7 +13,8 @@ const sameWithin = 1e-12;
 export function explanationLines(explained: ValueExplained): string[] {
   const { column, record, explanation, task } = explained;
   const { table, span, samplesRead, samplesUsed, firstNs, lastNs, isAggregated, texts } = explanation;
-  const offset = column.startOffsetNs === 0n ? "" : `, from ${Number(-column.startOffsetNs) / 3_600e9} h before its begin`;
+  const offset =
+    column.startOffsetNs === 0n ? "" : `, from ${Number(-column.startOffsetNs) / 3_600e9} h before its begin`;
   const what = isAggregated ? "buckets" : "rows";
   const used =
     samplesUsed === 0
@@ -55,7 +56,8 @@ function valueLines({ column, explanation, stored, hasRow, task }: ValueExplaine
     lines.push(verdict(isFine, isFine ? "as stored" : difference(now, then)));
   }
   if (reason !== undefined) lines.push(`  ${colour.yellow(`why NULL: ${reason}`)}`);
-  if (!hasRow && task === undefined) lines.push(`  ${colour.yellow("why no row: no task was ever made for it; usdf efd gaps --requeue makes one")}`);
+  if (!hasRow && task === undefined)
+    lines.push(`  ${colour.yellow("why no row: no task was ever made for it; usdf efd gaps --requeue makes one")}`);
   else if (!hasRow) lines.push(`  ${colour.yellow(`why no row: ${reasonOf(task)}`)}`);
   else if (reason === undefined && task && ["failed", "stale"].includes(task.status)) {
     lines.push(`  ${colour.yellow(`what is stored may be older: ${reasonOf(task)}`)}`);

@@ -61,10 +61,20 @@ export async function showGaps(options: GapsOptions): Promise<void> {
   const requeued = options.requeue ? await requeueHoles(place, settings, gaps.holes) : undefined;
   if (options.json) {
     const { holes, notes } = gaps;
-    const result = { place: place.name, instrument: place.instrument, ...range, counts, holes: holes.map(asJson), notes, requeued };
+    const result = {
+      place: place.name,
+      instrument: place.instrument,
+      ...range,
+      counts,
+      holes: holes.map(asJson),
+      notes,
+      requeued,
+    };
     console.log(JSON.stringify(result, null, 2));
   } else {
-    console.log([...heatMapLines(map, process.stdout.columns ?? 120), ...legendLines(), "", summary(counts)].join("\n"));
+    console.log(
+      [...heatMapLines(map, process.stdout.columns ?? 120), ...legendLines(), "", summary(counts)].join("\n"),
+    );
     for (const note of gaps.notes) console.log(colour.yellow(note));
     if (gaps.holes.length > 0) console.log(listed(gaps.holes, options.limit));
     if (options.svg !== undefined) console.log(`The map is in ${options.svg}.`);
@@ -113,16 +123,28 @@ function asJson({ kind, state, dayObs, first, last, records, task }: Hole) {
 }
 
 function listed(holes: readonly Hole[], limit: number): string {
-  const rows = new Table({ head: ["", "hole", "first", "last", "records", "from", "to", "why"], style: { head: [], border: [] } });
+  const rows = new Table({
+    head: ["", "hole", "first", "last", "records", "from", "to", "why"],
+    style: { head: [], border: [] },
+  });
   for (const { kind, state, first, last, records, task } of holes.slice(0, limit)) {
     const span = [moment(beginMs(first)), moment(endMs(last))].map((text) => text.slice(0, 19));
-    rows.push([kind, state, first.id, last.id, records.length, ...span, task ? `${reasonOf(task)} (${task.id})` : reasonOf(task)]);
+    rows.push([
+      kind,
+      state,
+      first.id,
+      last.id,
+      records.length,
+      ...span,
+      task ? `${reasonOf(task)} (${task.id})` : reasonOf(task),
+    ]);
   }
   const more = holes.length > limit ? `\n… ${holes.length - limit} more; --limit shows more` : "";
   return rows.toString() + more;
 }
 
 function said({ windows, queued }: Requeued): string {
+  if (windows === 0) return "There is nothing to queue.";
   const others = windows - queued;
   const rest = others > 0 ? `; ${others} wait or run already` : "";
   return `${windows} windows hold the holes: ${queued} queued${rest}. The failure monitor takes them at its next run.`;

@@ -24,7 +24,10 @@ export async function* coverageBetween(
   youngMs: number,
 ): AsyncGenerator<{ coverage: RecordCoverage[]; notes: readonly string[] }> {
   const options = { log: createLogger("usdf", "ERROR"), applicationName: "usdf efd" };
-  const registry = new Registry(await findRegistry(settings, place.env), settings.INSTRUMENT, { ...options, attempts: 2 });
+  const registry = new Registry(await findRegistry(settings, place.env), settings.INSTRUMENT, {
+    ...options,
+    attempts: 2,
+  });
   try {
     for (const { since, until } of partsOf(range, daysAtOnce)) {
       const { records, notes } = await registry.ofDays(since, until);

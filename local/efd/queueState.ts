@@ -30,7 +30,9 @@ export interface QueueState {
   /** By mode that made them (`older`: made before there were modes), then by status. */
   readonly tasks: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** The oldest window that waits, by status. */
-  readonly oldest: Readonly<Record<string, { readonly task: number; readonly end: string; readonly waitingSeconds: number }>>;
+  readonly oldest: Readonly<
+    Record<string, { readonly task: number; readonly end: string; readonly waitingSeconds: number }>
+  >;
   readonly held: readonly HeldTask[];
   readonly failed: {
     /** To be repeated: the failure monitor's next run takes them. */
@@ -45,7 +47,12 @@ export interface QueueState {
   readonly lastFailure: { readonly task: number; readonly at: string | null; readonly error: string | null } | null;
   readonly topics: readonly TopicFailure[];
   /** Databases beside the primary that lack rows of tasks. */
-  readonly behind: readonly { readonly target: string; readonly tasks: number; readonly sinceSeconds: number; readonly error: string | null }[];
+  readonly behind: readonly {
+    readonly target: string;
+    readonly tasks: number;
+    readonly sinceSeconds: number;
+    readonly error: string | null;
+  }[];
 }
 
 /** Topics that are listed. */
@@ -96,7 +103,9 @@ export async function queueState(client: PoolClient, instrument: string): Promis
        count(*) filter (where state = 'stale' or not (${isYoung}))::int as "givenUp"
      from ${from} and state in ('failed', 'stale')`,
   );
-  const [completed] = await all<{ end: string | null }>(`select ${isoOf("max(end_time)")} as "end" from ${from} and state = 'completed'`);
+  const [completed] = await all<{ end: string | null }>(
+    `select ${isoOf("max(end_time)")} as "end" from ${from} and state = 'completed'`,
+  );
   const [failure] = await all<NonNullable<QueueState["lastFailure"]>>(
     `select id as task, ${isoOf("process_end_time")} as at, error from ${from} and state in ('failed', 'stale')
      order by process_end_time desc nulls last, id desc limit 1`,

@@ -33,7 +33,7 @@ export function dayCount({ since, until }: DayRange): number {
 /** The range in parts of at most so many days, in order. */
 export function partsOf({ since, until }: DayRange, days: number): DayRange[] {
   const parts: DayRange[] = [];
-  for (let first = dateOf(since); dayObsNumber(first) <= until; ) {
+  for (let first = dateOf(since); dayObsNumber(first) <= until;) {
     const next = new Date(first.getTime() + days * 86_400_000);
     const last = dayObsNumber(new Date(next.getTime() - 86_400_000));
     parts.push({ since: dayObsNumber(first), until: Math.min(last, until) });

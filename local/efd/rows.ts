@@ -52,6 +52,9 @@ export async function tasksBetween(
 }
 
 export async function tableExists(client: PoolClient, schema: string, table: string): Promise<boolean> {
-  const { rows } = await client.query("select 1 from pg_tables where schemaname = $1 and tablename = $2", [schema, table]);
+  const { rows } = await client.query("select 1 from pg_tables where schemaname = $1 and tablename = $2", [
+    schema,
+    table,
+  ]);
   return rows.length > 0;
 }

@@ -48,7 +48,9 @@ function text(queue: QueueState): string {
     );
   }
   if (lastFailure) {
-    lines.push(`last failure: task ${lastFailure.task}, ${lastFailure.at ?? "time unknown"}: ${shown(lastFailure.error)}`);
+    lines.push(
+      `last failure: task ${lastFailure.task}, ${lastFailure.at ?? "time unknown"}: ${shown(lastFailure.error)}`,
+    );
   }
   for (const { topic, tasks, task, error } of topics) {
     lines.push(`  ${topic}: ${tasks} task${tasks === 1 ? "" : "s"}, last ${task}: ${shown(error)}`);
@@ -73,7 +75,10 @@ const shown = (error: string | null) => (error ? error.trim() : "no reason was n
 function duration(seconds: number | null): string {
   if (seconds === null) return "an unknown time";
   const units = [[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]] as const; // prettier-ignore
-  const at = Math.max(0, units.findIndex(([length]) => seconds >= length));
+  const at = Math.max(
+    0,
+    units.findIndex(([length]) => seconds >= length),
+  );
   const [length, unit] = seconds < 1 ? units[3] : units[at]!;
   const next = units[at + 1];
   const rest = next && seconds >= 1 ? Math.floor((seconds % length) / next[0]) : 0;

@@ -13,7 +13,12 @@ const sql = (database: string, text: string) => clients[database]!.query(text);
 
 beforeAll(async () => {
   const databases = ["here", "there"];
-  postgres = await startPostgres({ dir: join(dir, "postgres"), address: testAddress(3), password: "s3cret", databases });
+  postgres = await startPostgres({
+    dir: join(dir, "postgres"),
+    address: testAddress(3),
+    password: "s3cret",
+    databases,
+  });
   for (const database of databases) {
     clients[database] = new Client({ connectionString: postgres.url(database) });
     await clients[database].connect();
@@ -27,7 +32,12 @@ afterAll(async () => {
 
 /** Runs `usdf efd … --env` in a shell that knows the database `here`. */
 const efd = (env: NodeJS.ProcessEnv, ...words: string[]) =>
-  usdf({ CONSDB_URL: postgres.url("here"), INSTRUMENT: "LSSTCam", PGPASSWORD: "s3cret", NO_COLOR: "1", ...env }, "efd", ...words, "--env");
+  usdf(
+    { CONSDB_URL: postgres.url("here"), INSTRUMENT: "LSSTCam", PGPASSWORD: "s3cret", NO_COLOR: "1", ...env },
+    "efd",
+    ...words,
+    "--env",
+  );
 const json = async (env: NodeJS.ProcessEnv, ...words: string[]) => {
   const { code, stdout, stderr } = await efd(env, ...words, "--json");
   if (stdout === "") throw new Error(stderr);
@@ -49,17 +59,28 @@ describe("compare", () => {
 
   beforeAll(async () => {
     for (const database of ["here", "there"]) {
-      await sql(database, pivoted("exposure_efd", "exposure_id", database === "here" ? undefined : "temperature float, extra float"));
+      await sql(
+        database,
+        pivoted("exposure_efd", "exposure_id", database === "here" ? undefined : "temperature float, extra float"),
+      );
       await sql(database, pivoted("visit1_efd", "visit_id"));
       await sql(database, unpivoted("exposure_efd_unpivoted", "exposure_id"));
       await sql(database, unpivoted("visit1_efd_unpivoted", "visit_id"));
       // More than one batch of a cursor.
-      await sql(database, `insert into efd_lsstcam.exposure_efd (day_obs, seq_num, exposure_id, temperature)
-        select 20261101, n, 2026110100000 + n, 1.0 / n from generate_series(1, 1203) n`);
-      await sql(database, `insert into efd_lsstcam.exposure_efd_unpivoted (day_obs, seq_num, exposure_id, property, field, value)
-        select 20261101, 1, 2026110100001, p, 'z' || n, n from generate_series(1, 30) n, unnest(array['forces', 'Force_b']) p`);
+      await sql(
+        database,
+        `insert into efd_lsstcam.exposure_efd (day_obs, seq_num, exposure_id, temperature)
+        select 20261101, n, 2026110100000 + n, 1.0 / n from generate_series(1, 1203) n`,
+      );
+      await sql(
+        database,
+        `insert into efd_lsstcam.exposure_efd_unpivoted (day_obs, seq_num, exposure_id, property, field, value)
+        select 20261101, 1, 2026110100001, p, 'z' || n, n from generate_series(1, 30) n, unnest(array['forces', 'Force_b']) p`,
+      );
     }
-    await sql("there", `update efd_lsstcam.exposure_efd set temperature = temperature * (1 + 1e-12) where seq_num = 500;
+    await sql(
+      "there",
+      `update efd_lsstcam.exposure_efd set temperature = temperature * (1 + 1e-12) where seq_num = 500;
       update efd_lsstcam.exposure_efd set temperature = temperature * 1.5 where seq_num = 501;
       update efd_lsstcam.exposure_efd set temperature = 0.0 where seq_num = 502;
       update efd_lsstcam.exposure_efd set temperature = null where seq_num = 503;
@@ -67,7 +88,8 @@ describe("compare", () => {
       update efd_lsstcam.exposure_efd_unpivoted set value = -1 where property = 'forces' and field = 'z3';
       delete from efd_lsstcam.exposure_efd_unpivoted where property = 'Force_b' and field in ('z10', 'z9');
       insert into efd_lsstcam.exposure_efd_unpivoted (day_obs, seq_num, exposure_id, property, field, value)
-        values (20261101, 2, 2026110100002, 'forces', 'z1', 1)`);
+        values (20261101, 2, 2026110100002, 'forces', 'z1', 1)`,
+    );
     await sql("here", "update efd_lsstcam.exposure_efd set temperature = null where seq_num in (504, 505)");
     await sql("there", "update efd_lsstcam.exposure_efd set temperature = null where seq_num = 505");
   });
@@ -114,7 +136,10 @@ describe("compare", () => {
     expect(loose.tables![0]).toMatchObject({ columns: [{ different: 0 }] });
     const one = await json(against(), "compare", ...range, "--table", "exposure_efd_unpivoted", "--column", "forces");
     expect(one.tables![0]).toMatchObject({ rowsBoth: 30, columns: [{ column: "forces" }] });
-    expect(await json(against(), "compare", "--since", "20261102", "--until", "20261130")).toMatchObject({ code: 0, same: true });
+    expect(await json(against(), "compare", "--since", "20261102", "--until", "20261130")).toMatchObject({
+      code: 0,
+      same: true,
+    });
   });
 
   it("says it to a person, and shows no password", async () => {
@@ -135,7 +160,16 @@ describe("compare", () => {
         "usdf: --against carries a password, which others on this machine can read: put the URL in AGAINST_URL, " +
         "or the password in PGPASSWORD or ~/.pgpass.",
     });
-    const { code } = await efd({}, "compare", "--against", url.replace(/:[^:@]*@/, "@"), "--since", "20261102", "--until", "20261102");
+    const { code } = await efd(
+      {},
+      "compare",
+      "--against",
+      url.replace(/:[^:@]*@/, "@"),
+      "--since",
+      "20261102",
+      "--until",
+      "20261102",
+    );
     expect(code).toBe(0);
     expect((await efd({ AGAINST_URL: "" }, "compare")).stderr).toBe(
       "usdf: Compare with which database? Give --against postgresql://user@host/database, or AGAINST_URL in the environment.",

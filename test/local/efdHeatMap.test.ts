@@ -16,7 +16,12 @@ import type { DimensionRecord } from "../../workloads/src/transform-efd/model";
 import { parseXml, type XmlElement } from "../support/xml";
 
 /** An exposure of 30 s. @param begin - UTC. */
-function exposure(dayObs: number, seqNum: number, begin: string, kind: "exposure" | "visit1" = "exposure"): DimensionRecord {
+function exposure(
+  dayObs: number,
+  seqNum: number,
+  begin: string,
+  kind: "exposure" | "visit1" = "exposure",
+): DimensionRecord {
   const beginNs = BigInt(Date.parse(begin)) * 1_000_000n;
   const span = { beginNs, endNs: beginNs + 30_000_000_000n };
   return { kind, id: dayObs * 100_000 + seqNum, dayObs, seqNum, span };
@@ -58,8 +63,20 @@ describe("coverage", () => {
       [records[2]!.id, false],
     ]);
     const minute = (n: number, status: string) =>
-      task(n, `2026-11-20T03:0${n}:00Z`, `2026-11-20T03:0${n + 1}:00Z`, status, status === "failed" ? "no answer" : null);
-    const tasks = [minute(1, "completed"), minute(2, "failed"), minute(3, "completed"), minute(4, "idle"), minute(5, "completed")];
+      task(
+        n,
+        `2026-11-20T03:0${n}:00Z`,
+        `2026-11-20T03:0${n + 1}:00Z`,
+        status,
+        status === "failed" ? "no answer" : null,
+      );
+    const tasks = [
+      minute(1, "completed"),
+      minute(2, "failed"),
+      minute(3, "completed"),
+      minute(4, "idle"),
+      minute(5, "completed"),
+    ];
     const coverage = coverageOf(records, rows, tasks, Date.parse("2026-11-20T03:07:00Z"));
     expect(coverage.map(({ state }) => state)).toEqual([
       ...["filled", "partial", "empty", "waiting", "missing", "missing", "waiting"], // the last one is too young
@@ -69,7 +86,10 @@ describe("coverage", () => {
 
   it("joins neighbours with one reason to a hole, and begins another one after a record that is there", () => {
     const states: RecordState[] = ["missing", "missing", "filled", "missing", "empty", "empty"];
-    const coverage = states.map((state, index) => ({ record: exposure(20261119, index + 1, "2026-11-20T03:00:00Z"), state }));
+    const coverage = states.map((state, index) => ({
+      record: exposure(20261119, index + 1, "2026-11-20T03:00:00Z"),
+      state,
+    }));
     const visit = { record: exposure(20261119, 1, "2026-11-20T03:00:00Z", "visit1"), state: "missing" as const };
     const holes = listHoles([visit, ...[...coverage].reverse()]);
     expect(holes.map(({ kind, state, first, last }) => [kind, state, first.seqNum, last.seqNum])).toEqual([
@@ -143,7 +163,9 @@ describe("the map", () => {
       ["none", "20261120 from 11:00 UTC: 0 of 3 records have all values, 3 missing"],
     ]);
     const [, , width, height] = svg.attributes.viewBox!.split(" ").map(Number);
-    for (const { name, attributes } of all(svg).filter((element) => element.name === "rect" || element.name === "text")) {
+    for (const { name, attributes } of all(svg).filter(
+      (element) => element.name === "rect" || element.name === "text",
+    )) {
       expect(Number(attributes.x ?? 0) + Number(attributes.width ?? 0)).toBeLessThanOrEqual(width!);
       expect(Number(attributes.y ?? 0) + Number(attributes.height ?? 0)).toBeLessThanOrEqual(height!);
       expect(name).toMatch(/^(rect|text)$/);
@@ -174,4 +196,7 @@ describe("days of observation", () => {
 // With CI set there are colours, without a terminal there are none.
 const plainLines = (...args: Parameters<typeof heatMapLines>) => heatMapLines(...args).map(stripVTControlCharacters);
 const all = (element: XmlElement): XmlElement[] => [element, ...element.children.flatMap(all)];
-const textOf = (svg: XmlElement, wanted: (element: XmlElement) => boolean) => all(svg).filter(wanted).map(({ text }) => text);
+const textOf = (svg: XmlElement, wanted: (element: XmlElement) => boolean) =>
+  all(svg)
+    .filter(wanted)
+    .map(({ text }) => text);
