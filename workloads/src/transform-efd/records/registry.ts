@@ -72,7 +72,14 @@ export class Registry implements RecordSource {
         value === null ? name : [],
       );
       if (missing.length > 0) notes.push(`${kind} ${id} has no ${missing.join(", no ")}`);
-      else records.push({ kind, id: Number(id), dayObs: Number(dayObs), seqNum: seqNum!, span: spanOf(begin!, end!) });
+      else
+        records.push({
+          kind,
+          id: Number(id),
+          dayObs: Number(dayObs),
+          seqNum: Number(seqNum),
+          span: spanOf(begin!, end!),
+        });
     }
     return { records, notes };
   }
@@ -83,7 +90,7 @@ interface Row {
   readonly kind: RecordKind;
   readonly id: string;
   readonly day_obs: string | number | null;
-  readonly seq_num: number | null;
+  readonly seq_num: string | number | null;
   readonly begin: string | null;
   readonly end: string | null;
 }
