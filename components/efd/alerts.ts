@@ -33,7 +33,7 @@ const marginSeconds = 30 * 60;
 function alertsOf({ name: namespace, settings, efd: { name } }: Environment): Alert[] {
   const { cronJob, failureMonitor, backfills } = settings;
   const monitor = `${name}-${failureMonitorName}`;
-  const about = `usdf efd status (${settings.instrument})`;
+  const about = `usdf efd status --stack ${pulumi.getStack()} --environment ${namespace}`;
   const alerts: Alert[] = [
     {
       alert: "EfdTransformLate",
@@ -55,8 +55,8 @@ function alertsOf({ name: namespace, settings, efd: { name } }: Environment): Al
       for: "5m",
       summary: "{{ $labels.namespace }}: runs fail, {{ $value }} of the last hour.",
       runbook:
-        "A run that fails has stored what it could. Its log names what it left out: columns that cannot be configured, topics " +
-        `whose query failed, a secondary database that is behind. \`${about}\` shows failed tasks with their errors.`,
+        "A run that fails has stored what it could. Its log names what needs a person: columns left out of the configuration, " +
+        `tasks that failed for good, a database or EFD that does not answer. \`${about}\` shows tasks with their errors.`,
     },
     {
       alert: "EfdFailureMonitorLate",
