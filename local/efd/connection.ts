@@ -53,6 +53,6 @@ async function variables(options: EfdOptions): Promise<{ name: string; env: Node
     return clusterVariables(options.stack, options.environment);
   }
   const { localEnvironment } = await import("../runner");
-  const { env } = await localEnvironment("transform");
+  const { env } = await localEnvironment("transform", options.environment);
   return { name: "local", env: { ...env } };
 }

@@ -3,8 +3,8 @@ import { nearest } from "../../workloads/src/lib/contract";
 import { createLogger } from "../../workloads/src/lib/log";
 import { type PoolClient, quoted } from "../../workloads/src/lib/postgres";
 import { type Column, loadColumns } from "../../workloads/src/transform-efd/columns";
-import { createEfdClient, efdUrl } from "../../workloads/src/transform-efd/influx";
 import type { DimensionRecord, OutputTable } from "../../workloads/src/transform-efd/model";
+import { efdClientOf, legacyOf } from "../../workloads/src/transform-efd/reading";
 import { findRegistry, Registry } from "../../workloads/src/transform-efd/records";
 import { explainColumn, type Explanation } from "../../workloads/src/transform-efd/window";
 import { CommandError, exitCodes } from "../exit";
@@ -42,13 +42,10 @@ export async function explainValue(name: string, id: number, options: ExplainOpt
   const column = await columnNamed(name, options.columns ?? configurationOf(settings), settings.INSTRUMENT);
   const records = await recordsNumbered(id, place, settings);
   const explained: ValueExplained[] = [];
-  const efd = efdClient(settings);
+  const efd = efdClientOf(settings);
+  const legacy = legacyOf(settings);
   try {
     for (const record of records) {
-      const legacy = {
-        ...{ rms: settings.LEGACY_RMS, startOffset: settings.LEGACY_START_OFFSET },
-        ...{ zeroVisits: settings.LEGACY_ZERO_VISITS, buckets: settings.LEGACY_BUCKETS },
-      };
       const explanation = await explainColumn(column, record, efd, { legacy, signal: AbortSignal.timeout(limitMs) });
       if (explanation === undefined) continue; // the column has no table for this kind
       const known = await reading("reading the stored value", place.env.CONSDB_URL, (client) =>
@@ -98,20 +95,6 @@ async function recordsNumbered(id: number, place: EfdPlace, settings: Settings):
   } finally {
     await registry.close();
   }
-}
-
-function efdClient(settings: Settings) {
-  return createEfdClient({
-    url: efdUrl(settings.EFD || settings.EFD_HOST, settings.EFD_PORT, settings.EFD_PATH),
-    ...{ dialect: settings.EFD_DIALECT, database: settings.EFD_DATABASE, retentionPolicy: settings.EFD_RETENTION },
-    ...{
-      org: settings.EFD_ORG,
-      username: settings.EFD_USERNAME,
-      password: settings.EFD_PASSWORD,
-      token: settings.EFD_TOKEN,
-    },
-    timeoutMs: settings.EFD_TIMEOUT * 1000,
-  });
 }
 
 async function stored(

@@ -1,7 +1,7 @@
 import { createLogger } from "../../workloads/src/lib/log";
 import type { PoolClient } from "../../workloads/src/lib/postgres";
 import type { DimensionRecord, RecordKind } from "../../workloads/src/transform-efd/model";
-import { findRegistry, Registry } from "../../workloads/src/transform-efd/records";
+import { findRegistry, Registry, rowOwners } from "../../workloads/src/transform-efd/records";
 import type { EfdPlace, Settings } from "./connection";
 import { beginMs, coverageOf, endMs, type RecordCoverage } from "./coverage";
 import { reading } from "./database";
@@ -31,7 +31,7 @@ export async function* coverageBetween(
   try {
     for (const { since, until } of partsOf(range, daysAtOnce)) {
       const { records, notes } = await registry.ofDays(since, until);
-      const stored = winners(records);
+      const stored = rowOwners(records);
       const coverage = await reading("reading coverage", place.env.CONSDB_URL, (client) =>
         read(client, place.instrument, settings.BUTLER_REPO, stored, { since, until }, youngMs),
       );
@@ -60,17 +60,4 @@ async function read(
     coverage.push(...coverageOf(records.filter((record) => record.kind === kind), rows, tasks, youngMs)); // prettier-ignore
   }
   return coverage;
-}
-
-/**
- * A table has one row for a day and sequence number; visits of several visit systems share theirs. The largest id has the row.
- */
-function winners(records: readonly DimensionRecord[]): DimensionRecord[] {
-  const byNumber = new Map<string, DimensionRecord>();
-  for (const record of records) {
-    const key = `${record.kind} ${record.dayObs} ${record.seqNum}`;
-    const other = byNumber.get(key);
-    if (other === undefined || other.id < record.id) byNumber.set(key, record);
-  }
-  return [...byNumber.values()];
 }

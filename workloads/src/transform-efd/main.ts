@@ -6,9 +6,10 @@ import { Database } from "../lib/postgres";
 import { runWorkload } from "../lib/process";
 import { type Column, ColumnsError, faultText, loadColumns } from "./columns";
 import { transformEfdContract } from "./contract";
-import { createEfdClient, efdUrl } from "./influx";
+import type { EfdClient } from "./model";
 import { type Options, placesOf, readOptions } from "./options";
 import { migrateQueue, TaskQueue } from "./queue";
+import { efdClientOf, legacyOf } from "./reading";
 import { findRegistry, Registry } from "./records";
 import { columnsLeftOut, run, RunFailedError } from "./run";
 import { migrateOutput, Secondaries } from "./store";
@@ -58,7 +59,7 @@ runWorkload(
       summarise: summariser(
         env,
         columns,
-        closers.add("EFD", efdClient(env, log), (it) => it.close()),
+        closers.add("EFD", efdClientOf(env, log), (it) => it.close()),
       ),
       leaseSeconds,
       marginSeconds,
@@ -80,29 +81,7 @@ runWorkload(
   () => readOptions(process.argv.slice(2), process.env),
 );
 
-function efdClient(env: Options, log: Parameters<typeof serveHttp>[0]["log"]) {
-  return createEfdClient({
-    url: efdUrl(env.EFD || env.EFD_HOST, env.EFD_PORT, env.EFD_PATH),
-    dialect: env.EFD_DIALECT,
-    database: env.EFD_DATABASE,
-    retentionPolicy: env.EFD_RETENTION,
-    org: env.EFD_ORG,
-    username: env.EFD_USERNAME,
-    password: env.EFD_PASSWORD,
-    token: env.EFD_TOKEN,
-    concurrency: env.EFD_CONCURRENCY,
-    timeoutMs: env.EFD_TIMEOUT * 1000,
-    log,
-  });
-}
-
-function summariser(env: Options, columns: readonly Column[], client: ReturnType<typeof efdClient>) {
-  const legacy = {
-    rms: env.LEGACY_RMS,
-    startOffset: env.LEGACY_START_OFFSET,
-    zeroVisits: env.LEGACY_ZERO_VISITS,
-    buckets: env.LEGACY_BUCKETS,
-  };
+function summariser(env: Options, columns: readonly Column[], client: EfdClient) {
   return (records: Parameters<typeof summarise>[0], signal: AbortSignal) =>
-    summarise(records, columns, client, { legacy, signal });
+    summarise(records, columns, client, { legacy: legacyOf(env), signal });
 }

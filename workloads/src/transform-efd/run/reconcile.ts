@@ -3,7 +3,7 @@ import type { Database } from "../../lib/postgres";
 import { dayObsOf } from "../../lib/tai";
 import type { DimensionRecord, RecordKind } from "../model";
 import { queueNames, requeue, windowOf, type WindowOptions } from "../queue";
-import type { RecordSource } from "../records";
+import { type RecordSource, rowOwners } from "../records";
 import { tablesOf } from "../store";
 
 export interface ReconcileParts {
@@ -53,17 +53,6 @@ export async function reconcile(parts: ReconcileParts, dueMs: number, stop: Abor
   const created = await requeue(database, windows, [...wanted.values()], { bounded: true });
   log.info({ windows: wanted.size, tasks_created: created }, "butler_reconciliation_result");
   return created;
-}
-
-/** Of the records with one (dayObs, seqNum) only the one with the largest id has a row. */
-function rowOwners(records: readonly DimensionRecord[]): DimensionRecord[] {
-  const owners = new Map<string, DimensionRecord>();
-  for (const record of records) {
-    const key = `${record.kind} ${record.dayObs} ${record.seqNum}`;
-    const other = owners.get(key);
-    if (!other || other.id < record.id) owners.set(key, record);
-  }
-  return [...owners.values()];
 }
 
 async function withoutRow(
