@@ -87,7 +87,7 @@ export class CronRun {
 
   /** Starts a job now, after the one that runs: they would share an address. @returns How it ended. */
   async runNow(): Promise<string> {
-    await Promise.all([...this.runs].map((run) => run.ended));
+    while (this.runs.size > 0) await Promise.all([...this.runs].map((run) => run.ended));
     return this.start();
   }
 

@@ -114,6 +114,11 @@ describe("readDesired", () => {
       ["s3", { a: { value: "1" }, b: { value: "2" } }],
     ]);
   });
+  it("knows the claims that are one volume in every namespace", () => {
+    const claim = (storageClassName: string) => object("PersistentVolumeClaim", { storageClassName });
+    expect(readDesired([claim("shared")]).sharedClaims).toEqual(["s3"]);
+    expect(readDesired([claim("local")]).sharedClaims).toEqual([]);
+  });
   it("refuses a kind that it would leave out in silence", () => {
     expect(() => readDesired([object("DaemonSet", {})])).toThrow(
       'usdf up cannot run a DaemonSet ("s3"): teach it in local/runner/manifest.ts, or leave it out of the stack',
@@ -140,6 +145,20 @@ describe("SecretStore", () => {
     expect(store.value({ path, field: "access_key" })).toBe(accessKey);
     expect(store.value({ path, field: "secret_key" })).toBe(secretKey);
     expect(store.s3("usdf").secretKey).not.toBe(secretKey);
+  });
+  it("gives the stack the databases, with names in place of addresses", () => {
+    const store = open();
+    const { username, password } = store.postgres();
+    const value = (field: string) => store.value({ path: "secret/b", field });
+    expect(value("consdb-url")).toBe(`postgresql://usdf:${password}@postgres.usdf.local:5432/consdb`);
+    expect(value("butler-password")).toBe(password);
+    expect(JSON.parse(value("db-auth.yaml"))).toEqual([
+      { url: "postgresql://postgres.usdf.local:5432/*", username, password },
+    ]);
+    expect(value("usdf-efd-password")).toBe(store.influxdb().password);
+    expect(store.influxdb().token).not.toBe(store.influxdb().password);
+    expect(value("aws-access-key-id")).toBe(store.s3("rubin-summit-users").accessKey);
+    expect(value("s3-profile-embargo")).toBe(value("profile"));
   });
   it("takes the keys of a gateway that runs elsewhere from its URL", () => {
     const store = new SecretStore(join(dir, "other.json"), "https://A%2FK:S%40K@s3.example.org", "x");

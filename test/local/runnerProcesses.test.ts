@@ -41,6 +41,9 @@ function place(path: string, more: Partial<PodPlace> = {}): PodPlace {
   };
 }
 
+const podOf = async (path: string, spec: PodSpec, restartPolicy: "Always" | "Never" = "Always") =>
+  new Pod(await planPod(place(path), { spec }, "Deployment x", restartPolicy), registryIn(path), join(path, "logs"));
+
 function runOf(
   script: string,
   options: {
@@ -132,6 +135,22 @@ describe("a container", () => {
     expect(readFileSync(join(path, "pod/cfg/a.cfg"), "utf8")).toBe("text");
     expect(existsSync(data)).toBe(true);
   });
+  it("gives pods of all namespaces the same folder for a claim that they share, and addresses in files of Secrets", () => {
+    const path = folder();
+    const container: Container = { name: "main", image: "redis:7", command: ["cat", "/repo/x"], volumeMounts: [{ name: "repo", mountPath: "/repo" }] }; // prettier-ignore
+    const volumes = [
+      { name: "repo", persistentVolumeClaim: { claimName: "repo-pvc" } },
+      { name: "keys", secret: { secretName: "s" } },
+    ];
+    const spec: PodSpec = { containers: [container], volumes };
+    const commands = ["a", "b"].map((namespace) => {
+      const pod = place(path, { namespace, sharedClaims: ["repo-pvc"] });
+      makeVolumes(spec, pod);
+      return containerProcess(container, spec, pod, { path: [], files: () => [] }).args;
+    });
+    expect(commands).toEqual([[join(path, "claims/repo-pvc/x")], [join(path, "claims/repo-pvc/x")]]);
+    expect(readFileSync(join(path, "pod/keys/url"), "utf8")).toBe("http://127.1.2.3:1");
+  });
   it("refuses a reference that leads nowhere, by name", () => {
     const env = [{ name: "P", valueFrom: { secretKeyRef: { name: "s", key: "nope" } } }];
     const container: Container = { name: "main", image: "redis:7", env };
@@ -214,9 +233,6 @@ describe("a container", () => {
 });
 
 describe("a pod", () => {
-  const podOf = async (path: string, spec: PodSpec, restartPolicy: "Always" | "Never" = "Always") =>
-    new Pod(await planPod(place(path), { spec }, "Deployment x", restartPolicy), registryIn(path), join(path, "logs"));
-
   it("runs its init containers first, in turn, with the same volumes", async () => {
     const path = folder();
     const volumes = [{ name: "v", emptyDir: {} }];
@@ -277,6 +293,20 @@ describe("a schedule", () => {
     clock.mockRestore();
     expect(starts.map((ms) => new Date(ms + 1000).toISOString().slice(11, 16))).toEqual(["12:00", "12:10", "12:20"]);
     await cron.stop();
+  });
+  it("runs its job when it is told to, one after the other, and tells how each ended", async () => {
+    const path = folder();
+    const script = 'test ! -e running && touch running && echo x >> runs && rm running && test "$(wc -l < runs)" -ne 2';
+    const template = { spec: { containers: [{ name: "m", image: "redis:7", command: ["sh", "-c", `cd ${path}; ${script}`] }] } }; // prettier-ignore
+    const metadata = { name: "c", namespace: "n", labels: {}, annotations: {} };
+    const cron = new CronRun(
+      { kind: "CronJob", metadata, schedule: "0 0 1 1 *", suspend: true, concurrencyPolicy: "Forbid", job: { template, backoffLimit: 0 } }, // prettier-ignore
+      () => podOf(path, template.spec, "Never"),
+    );
+    const results = await Promise.all([cron.runNow(), cron.runNow(), cron.runNow()]);
+    await cron.stop();
+    expect(results.sort()).toEqual(["Failed: 1 attempts, see its log", "Succeeded", "Succeeded"]);
+    expect(cron.status()).toMatchObject({ name: "c", namespace: "n", lastResult: "Succeeded" });
   });
 });
 
