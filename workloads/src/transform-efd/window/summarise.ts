@@ -35,7 +35,7 @@ export async function summarise(
     groups.map((group) => limit(() => summariseGroup(group, records, client, legacy, signal))),
   );
   const values = new Map(results.flatMap((result) => [...result.values]));
-  const unpivoted = results.flatMap((result) => result.unpivoted);
+  const unpivoted = (table: UnpivotedTable) => results.flatMap((result) => result.unpivoted[table]);
   return {
     records,
     pivoted: {
@@ -43,21 +43,19 @@ export async function summarise(
       visit1_efd: pivotedRows("visit1_efd", columns, records, values),
     },
     unpivoted: {
-      exposure_efd_unpivoted: rowsFor("exposure_efd_unpivoted", unpivoted),
-      visit1_efd_unpivoted: rowsFor("visit1_efd_unpivoted", unpivoted),
+      exposure_efd_unpivoted: unpivoted("exposure_efd_unpivoted"),
+      visit1_efd_unpivoted: unpivoted("visit1_efd_unpivoted"),
     },
     topics: results.flatMap((result) => result.outcomes),
   };
 }
 
-interface UnpivotedValue extends UnpivotedRow {
-  readonly table: UnpivotedTable;
-}
+type UnpivotedRows = Record<UnpivotedTable, UnpivotedRow[]>;
 
 interface GroupResult {
   /** Values of pivoted columns by the position of the record; NaN for none. */
   readonly values: ReadonlyMap<Column, Float64Array>;
-  readonly unpivoted: readonly UnpivotedValue[];
+  readonly unpivoted: UnpivotedRows;
   readonly outcomes: readonly TopicOutcome[];
 }
 
@@ -78,7 +76,11 @@ async function summariseGroup(
     return run.result();
   } catch (error) {
     signal.throwIfAborted();
-    return { values: new Map(), unpivoted: [], outcomes: [run.outcome("failed", group.columns, messageOf(error))] };
+    return {
+      values: new Map(),
+      unpivoted: noRows(),
+      outcomes: [run.outcome("failed", group.columns, messageOf(error))],
+    };
   }
 }
 
@@ -86,7 +88,7 @@ async function summariseGroup(
 class GroupRun {
   private readonly selections: readonly Selection[];
   private readonly values = new Map<Column, Float64Array>();
-  private unpivoted: { column: Column; row: UnpivotedValue }[] = [];
+  private readonly unpivoted = noRows();
   private open: { readonly target: Target; readonly tallies: Tally[] }[] = [];
   private waiting: Target[] = [];
   private samples = 0;
@@ -160,16 +162,16 @@ class GroupRun {
         const table = `${record.kind}_efd_unpivoted` as const;
         const isLegacyZero = this.legacy.zeroVisits && record.kind === "visit1" && value === 0;
         if (!column.tables.includes(table) || isLegacyZero) continue;
-        this.unpivoted.push({ column, row: { table, record, property: column.name, field, value } });
+        this.unpivoted[table].push({ record, property: column.name, field, value });
       }
     });
   }
 
   result(): GroupResult {
     const { group } = this;
-    if (!this.hasTargets) return { values: new Map(), unpivoted: [], outcomes: [] };
+    if (!this.hasTargets) return { values: new Map(), unpivoted: noRows(), outcomes: [] };
     if (this.samples === 0) {
-      return { values: new Map(), unpivoted: [], outcomes: [this.outcome("no-data", group.columns)] };
+      return { values: new Map(), unpivoted: noRows(), outcomes: [this.outcome("no-data", group.columns)] };
     }
     const outcomes: TopicOutcome[] = [];
     const good = group.columns.filter((column) => {
@@ -181,10 +183,14 @@ class GroupRun {
     if (empty.length > 0) outcomes.push(this.outcome("no-data", empty));
     const whole = good.filter((column) => !empty.includes(column));
     if (whole.length > 0) outcomes.unshift(this.outcome("ok", whole));
-    const kept = new Set(whole);
+    const kept = new Set(whole.map(({ name }) => name));
+    const { exposure_efd_unpivoted: ofExposures, visit1_efd_unpivoted: ofVisits } = this.unpivoted;
     return {
-      values: new Map([...this.values].filter(([column]) => kept.has(column))),
-      unpivoted: this.unpivoted.filter(({ column }) => kept.has(column)).map(({ row }) => row),
+      values: new Map([...this.values].filter(([{ name }]) => kept.has(name))),
+      unpivoted: {
+        exposure_efd_unpivoted: ofExposures.filter(({ property }) => kept.has(property)),
+        visit1_efd_unpivoted: ofVisits.filter(({ property }) => kept.has(property)),
+      },
       outcomes,
     };
   }
@@ -227,6 +233,6 @@ function pivotedRows(
   return { columns: kept.map(({ name }) => name), rows };
 }
 
-function rowsFor(table: UnpivotedTable, rows: readonly UnpivotedValue[]): UnpivotedRow[] {
-  return rows.flatMap(({ table: of, ...row }) => (of === table ? [row] : []));
+function noRows(): UnpivotedRows {
+  return { exposure_efd_unpivoted: [], visit1_efd_unpivoted: [] };
 }

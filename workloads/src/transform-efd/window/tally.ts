@@ -4,17 +4,11 @@ import type { Rows } from "./selection";
 
 /** n values by their number, mean, sum of squared deviations and bounds: enough for mean, stddev, min and max. */
 interface Moments {
-  count: number;
-  mean: number;
-  squares: number;
-  min: number;
-  max: number;
-}
-
-/** One field's part of a {@link Tally}. */
-interface FieldTally extends Moments {
-  last: number;
-  samples: Float64Array[];
+  readonly count: number;
+  readonly mean: number;
+  readonly squares: number;
+  readonly min: number;
+  readonly max: number;
 }
 
 /**
@@ -26,88 +20,142 @@ interface FieldTally extends Moments {
  * fields are all that were seen so far.
  */
 export class Tally {
-  /** Rows that count. */
+  /** Rows that count; so many values has each field. */
   rows = 0;
   firstNs?: bigint;
   lastNs?: bigint;
-  private fields: (FieldTally | undefined)[];
+  private readonly isSeen: Uint8Array;
+  private readonly mean: Float64Array;
+  private readonly squares: Float64Array;
+  private readonly min: Float64Array;
+  private readonly max: Float64Array;
+  private readonly last: Float64Array;
+  /** Single samples, part by part, where a fit needs them. */
   private times: { originNs: bigint; timesNs: Float64Array }[] = [];
+  private samples: Float64Array[][] = [];
+  private overall?: Moments;
 
   constructor(
     fieldCount: number,
     private readonly keepsSamples: boolean,
   ) {
-    this.fields = new Array<undefined>(fieldCount).fill(undefined);
+    this.isSeen = new Uint8Array(fieldCount);
+    const perField = () => new Float64Array(fieldCount);
+    [this.mean, this.squares, this.min, this.max, this.last] = [
+      perField(),
+      perField(),
+      perField(),
+      perField(),
+      perField(),
+    ];
   }
 
   /** Adds rows `from` up to `to`; parts come in order of time. */
   add({ series, values, at }: Rows, from: number, to: number): void {
     if (from >= to) return;
-    const present = values.map((column) => column && presenceOf(column, at, from, to));
-    const isNew = present.some((presence, field) => presence && presence !== "none" && !this.fields[field]);
-    const isKnown = present.map((presence) => presence !== undefined && presence !== "none");
-    if (isNew) this.startOver(isKnown);
-    if (this.fields.some((field, index) => field && !isKnown[index])) return; // no complete row
-    if (!isKnown.includes(true)) return;
-    const columns = values.map((column, index) => (this.fields[index] ? column : undefined));
-    const kept = present.includes("some") ? completeRows(columns, at, from, to) : sliceOf(at, from, to);
+    const rows = at ? at.subarray(from, to) : rowNumbers(from, to);
+    const missing = values.map((column) => (column ? countMissing(column, rows) : rows.length));
+    const isHere = (field: number) => missing[field]! < rows.length;
+    if (missing.some((_, field) => isHere(field) && !this.isSeen[field])) {
+      this.startOver();
+      missing.forEach((_, field) => isHere(field) && (this.isSeen[field] = 1));
+    }
+    const fields = [...missing.keys()].filter((field) => this.isSeen[field]);
+    if (fields.length === 0 || !fields.every(isHere)) return; // no complete row
+    const columns = fields.map((field) => values[field]!);
+    const hasGaps = fields.some((field) => missing[field]! > 0);
+    const kept = hasGaps ? rows.filter((row) => columns.every((column) => !Number.isNaN(column[row]!))) : rows;
     if (kept.length === 0) return;
-    this.rows += kept.length;
+    fields.forEach((field, index) => this.addField(field, columns[index]!, kept));
+    if (this.keepsSamples) {
+      this.samples.push(values.map((column, field) => (column && this.isSeen[field] ? pick(column, kept) : noSamples)));
+      this.times.push({ originNs: series.originNs, timesNs: pick(series.timesNs, kept) });
+    }
     const timeOf = (row: number) => series.originNs + BigInt(series.timesNs[row]!);
     this.firstNs ??= timeOf(kept[0]!);
     this.lastNs = timeOf(kept.at(-1)!);
-    columns.forEach((column, index) => {
-      if (column) this.addField(this.fields[index]!, column, kept);
-    });
-    if (this.keepsSamples) this.times.push({ originNs: series.originNs, timesNs: pick(series.timesNs, kept) });
+    this.rows += kept.length;
+    this.overall = undefined;
   }
 
-  private startOver(isKnown: readonly boolean[]): void {
+  private startOver(): void {
     this.rows = 0;
-    this.firstNs = this.lastNs = undefined;
+    this.firstNs = this.lastNs = this.overall = undefined;
     this.times = [];
-    this.fields = this.fields.map((field, index) =>
-      field || isKnown[index] ? { ...noMoments(), last: NaN, samples: [] } : undefined,
-    );
+    this.samples = [];
   }
 
-  private addField(field: FieldTally, column: Float64Array, kept: Uint32Array): void {
-    merge(field, momentsOf(column, kept));
-    field.last = column[kept.at(-1)!]!;
-    if (this.keepsSamples) field.samples.push(pick(column, kept));
+  /** Two passes: the second one takes out what rounding left in the first mean. */
+  private addField(field: number, column: Float64Array, rows: Uint32Array): void {
+    let [sum, min, max] = [0, Infinity, -Infinity];
+    for (let k = 0; k < rows.length; k++) {
+      const value = column[rows[k]!]!;
+      sum += value;
+      if (value < min) min = value;
+      if (value > max) max = value;
+    }
+    const about = sum / rows.length;
+    let [rest, squares] = [0, 0];
+    for (let k = 0; k < rows.length; k++) {
+      const deviation = column[rows[k]!]! - about;
+      rest += deviation;
+      squares += deviation * deviation;
+    }
+    const shift = rest / rows.length;
+    const added = { count: rows.length, mean: about + shift, squares: Math.max(0, squares - rest * shift), min, max };
+    const { mean, squares: both, ...bounds } = this.rows === 0 ? added : merged(this.momentsOf(field), added);
+    this.mean[field] = mean;
+    this.squares[field] = both;
+    this.min[field] = bounds.min;
+    this.max[field] = bounds.max;
+    this.last[field] = column[rows[rows.length - 1]!]!;
+  }
+
+  private momentsOf(field: number): Moments {
+    return {
+      count: this.rows,
+      mean: this.mean[field]!,
+      squares: this.squares[field]!,
+      min: this.min[field]!,
+      max: this.max[field]!,
+    };
   }
 
   /** Whether the record has any value of a field, by its position in the selection. */
   has(field: number): boolean {
-    return this.fields[field] !== undefined;
+    return this.isSeen[field] === 1;
   }
 
   /** The value of one field; null when it cannot be computed. */
-  valueOf(index: number, func: SummaryFunction, legacyRms: boolean): number | null {
-    const field = this.fields[index];
-    if (!field || this.rows === 0) return null;
-    if (func.name === "most_recent_value") return finite(field.last);
-    if (func.name !== "rms_from_polynomial_fit") return finite(reduce(field, func));
-    const y = concat(field.samples);
-    if (y.length <= func.degree) return null;
-    const x = func.fitBasis === "index" ? indices(y.length) : this.sinceFirst();
-    const residuals = residualsOf(x, y, func.degree);
-    if (!legacyRms) return finite(Math.sqrt(meanSquare(residuals)));
-    const fit = y.map((value, i) => value - residuals[i]!);
-    return finite(Math.sqrt(variance(y) + variance(fit)));
+  valueOf(field: number, func: SummaryFunction, legacyRms: boolean): number | null {
+    if (!this.has(field) || this.rows === 0) return null;
+    if (func.name === "most_recent_value") return finite(this.last[field]!);
+    if (func.name === "rms_from_polynomial_fit") return this.scatter(field, func, legacyRms);
+    return reduce(this.momentsOf(field), func);
   }
 
   /** One value over all fields; of the first one where a function takes a single one. */
   value(func: SummaryFunction, legacyRms: boolean): number | null {
-    const present = [...this.fields.keys()].filter((index) => this.fields[index]);
-    const [first] = present;
-    if (first === undefined) return null;
-    if (present.length === 1 || func.name === "most_recent_value" || func.name === "rms_from_polynomial_fit") {
+    const first = this.isSeen.indexOf(1);
+    if (first < 0 || this.rows === 0) return null;
+    if (func.name === "most_recent_value" || func.name === "rms_from_polynomial_fit") {
       return this.valueOf(first, func, legacyRms);
     }
-    const all = noMoments();
-    for (const index of present) merge(all, this.fields[index]!);
-    return all.count === 0 ? null : finite(reduce(all, func));
+    this.overall ??= [...this.isSeen.keys()]
+      .filter((field) => this.isSeen[field])
+      .map((field) => this.momentsOf(field))
+      .reduce(merged);
+    return reduce(this.overall, func);
+  }
+
+  private scatter(field: number, { degree, fitBasis }: PolynomialFit, legacyRms: boolean): number | null {
+    if (this.rows <= degree) return null;
+    const y = concat(this.samples.map((part) => part[field]!));
+    const x = fitBasis === "index" ? indices(y.length) : this.sinceFirst();
+    const residuals = residualsOf(x, y, degree);
+    if (!legacyRms) return finite(Math.sqrt(meanSquare(residuals)));
+    const fit = y.map((value, i) => value - residuals[i]!);
+    return finite(Math.sqrt(variance(y) + variance(fit)));
   }
 
   private sinceFirst(): Float64Array {
@@ -120,83 +168,53 @@ export class Tally {
   }
 }
 
-function presenceOf(column: Float64Array, at: Uint32Array | undefined, from: number, to: number) {
-  let missing = 0;
-  for (let k = from; k < to; k++) if (Number.isNaN(column[at ? at[k]! : k]!)) missing++;
-  return missing === 0 ? "all" : missing === to - from ? "none" : "some";
-}
+type PolynomialFit = Extract<SummaryFunction, { name: "rms_from_polynomial_fit" }>;
 
-function sliceOf(at: Uint32Array | undefined, from: number, to: number): Uint32Array {
-  if (at) return at.subarray(from, to);
+const noSamples = new Float64Array(0);
+
+function rowNumbers(from: number, to: number): Uint32Array {
   const rows = new Uint32Array(to - from);
-  for (let k = from; k < to; k++) rows[k - from] = k;
+  for (let k = 0; k < rows.length; k++) rows[k] = from + k;
   return rows;
 }
 
-function completeRows(
-  columns: readonly (Float64Array | undefined)[],
-  at: Uint32Array | undefined,
-  from: number,
-  to: number,
-): Uint32Array {
-  const rows = sliceOf(at, from, to);
-  return rows.filter((row) => columns.every((column) => !column || !Number.isNaN(column[row]!)));
-}
-
-/** Twice over the values: the second pass takes out what rounding left in the first mean. */
-function momentsOf(column: Float64Array, rows: Uint32Array): Moments {
-  let [sum, min, max] = [0, Infinity, -Infinity];
-  for (const row of rows) {
-    const value = column[row]!;
-    sum += value;
-    if (value < min) min = value;
-    if (value > max) max = value;
-  }
-  const count = rows.length;
-  const about = sum / count;
-  let [rest, squares] = [0, 0];
-  for (const row of rows) {
-    const deviation = column[row]! - about;
-    rest += deviation;
-    squares += deviation * deviation;
-  }
-  const shift = rest / count;
-  return { count, mean: about + shift, squares: Math.max(0, squares - rest * shift), min, max };
-}
-
-function noMoments(): Moments {
-  return { count: 0, mean: 0, squares: 0, min: Infinity, max: -Infinity };
+function countMissing(column: Float64Array, rows: Uint32Array): number {
+  let missing = 0;
+  for (let k = 0; k < rows.length; k++) if (Number.isNaN(column[rows[k]!]!)) missing++;
+  return missing;
 }
 
 /** @see Chan, Golub, LeVeque 1979: moments of two sets from those of each. */
-function merge(into: Moments, other: Moments): void {
-  const count = into.count + other.count;
-  if (other.count === 0) return;
-  const delta = other.mean - into.mean;
-  into.mean = into.count === 0 ? other.mean : into.mean + (delta * other.count) / count;
-  into.squares += other.squares + (into.count === 0 ? 0 : (delta * delta * into.count * other.count) / count);
-  into.count = count;
-  into.min = Math.min(into.min, other.min);
-  into.max = Math.max(into.max, other.max);
+function merged(one: Moments, other: Moments): Moments {
+  const count = one.count + other.count;
+  const delta = other.mean - one.mean;
+  return {
+    count,
+    mean: one.mean + (delta * other.count) / count,
+    squares: one.squares + other.squares + (delta * delta * one.count * other.count) / count,
+    min: Math.min(one.min, other.min),
+    max: Math.max(one.max, other.max),
+  };
 }
 
-function reduce(moments: Moments, func: Exclude<SummaryFunction, { name: "rms_from_polynomial_fit" }>): number {
+function reduce(moments: Moments, func: Exclude<SummaryFunction, PolynomialFit>): number | null {
   switch (func.name) {
     case "stddev":
       // One value has no spread, whatever is taken off.
-      return moments.count <= Math.max(1, func.ddof) ? NaN : Math.sqrt(moments.squares / (moments.count - func.ddof));
+      if (moments.count <= Math.max(1, func.ddof)) return null;
+      return finite(Math.sqrt(moments.squares / (moments.count - func.ddof)));
     case "min":
-      return moments.min;
+      return finite(moments.min);
     case "max":
-      return moments.max;
+      return finite(moments.max);
     default:
-      return moments.mean;
+      return finite(moments.mean);
   }
 }
 
 function pick(values: Float64Array, rows: Uint32Array): Float64Array {
   const picked = new Float64Array(rows.length);
-  rows.forEach((row, k) => (picked[k] = values[row]!));
+  for (let k = 0; k < rows.length; k++) picked[k] = values[rows[k]!]!;
   return picked;
 }
 
@@ -219,8 +237,8 @@ function meanSquare(values: Float64Array): number {
 
 /** Of a population. */
 function variance(values: Float64Array): number {
-  const { squares, count } = momentsOf(values, sliceOf(undefined, 0, values.length));
-  return squares / count;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return meanSquare(values.map((value) => value - mean));
 }
 
 function finite(value: number): number | null {
