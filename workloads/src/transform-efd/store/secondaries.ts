@@ -177,11 +177,14 @@ async function copyQuery(
   source.pipe(bytes);
   try {
     await sink(bytes);
+    await isRead;
   } catch (error) {
     source.unpipe(bytes);
     source.resume(); // what is on its way must be read before the connection can be used again
     await isRead.catch(() => {});
     throw error;
+  } finally {
+    // node-postgres takes the end of a query from this; the stream does not call it, and its timer would go off much later.
+    (source as unknown as { callback?: () => void }).callback?.();
   }
-  await isRead;
 }
