@@ -21,6 +21,11 @@ interface CronJob {
   };
 }
 
+/** Gives an object of the cluster, e.g. `cronjob/transformed-efd-prod`. */
+type Ask = (place: KubePlace, object: string) => Promise<unknown>;
+
+const askCluster: Ask = async (place, object) => JSON.parse(await kubectl(place, "get", object, "--output=json"));
+
 /**
  * Variables of the CronJob of an environment as the cluster has it. Secrets are read into memory only; what they name
  * (databases, EFD) must be reachable from this machine.
@@ -28,18 +33,22 @@ interface CronJob {
 export async function clusterVariables(
   stack: string,
   environment: string | undefined,
+  ask: Ask = askCluster,
 ): Promise<{ name: string; env: NodeJS.ProcessEnv }> {
   const { efd } = stackConfig(stack);
   const known = Object.keys(efd?.environments ?? {});
   const chosen = environment ?? (known.length === 1 ? known[0]! : undefined);
   if (efd === undefined || chosen === undefined || !known.includes(chosen)) {
-    const which = environment === undefined ? "Which environment" : `No environment ${environment}`;
-    throw new CommandError(`${which} of stack ${stack}? There are: ${known.join(", ") || "none"}.`, exitCodes.usage);
+    const which =
+      environment === undefined
+        ? `Which environment of stack ${stack}?`
+        : `No environment ${environment} in stack ${stack}.`;
+    throw new CommandError(`${which} There are: ${known.join(", ") || "none"}.`, exitCodes.usage);
   }
   const place = { context: efd.kubeContext, namespace: chosen };
-  const object = JSON.parse(await kubectl(place, "get", `cronjob/${efd.name}`, "--output=json")) as CronJob;
+  const object = (await ask(place, `cronjob/${efd.name}`)) as CronJob;
   const [{ env: declared = [] }] = object.spec.jobTemplate.spec.template.spec.containers;
-  const secrets = await secretsOf(place, declared);
+  const secrets = await secretsOf(place, declared, ask);
   const values = declared.map(({ name, value, valueFrom }) => {
     const reference = valueFrom?.secretKeyRef;
     return [name, reference ? secrets.get(reference.name)?.[reference.key] : value];
@@ -51,13 +60,12 @@ export async function clusterVariables(
 async function secretsOf(
   place: KubePlace,
   declared: readonly Variable[],
+  ask: Ask,
 ): Promise<Map<string, Record<string, string>>> {
   const names = new Set(declared.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef?.name ?? []));
   const found = new Map<string, Record<string, string>>();
   for (const name of names) {
-    const { data = {} } = JSON.parse(await kubectl(place, "get", `secret/${name}`, "--output=json")) as {
-      data?: Record<string, string>;
-    };
+    const { data = {} } = (await ask(place, `secret/${name}`)) as { data?: Record<string, string> };
     const plain = Object.entries(data).map(([key, value]) => [key, Buffer.from(value, "base64").toString("utf8")]);
     found.set(name, Object.fromEntries(plain));
   }

@@ -56,6 +56,9 @@ export async function explainValue(name: string, id: number, options: ExplainOpt
   } finally {
     await efd.close();
   }
+  if (explained.length === 0) {
+    throw new CommandError(`Column ${name} is for ${column.tables.join(" and ")} only; ${id} is no such record.`);
+  }
   if (options.json) console.log(JSON.stringify(explained, withoutBigints, 2));
   else console.log(explained.flatMap(explanationLines).join("\n").trimEnd());
 }

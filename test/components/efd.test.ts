@@ -1,3 +1,5 @@
+import { clusterVariables } from "../../local/efd/cluster";
+import { settingsOf } from "../../local/efd/connection";
 import { version } from "../../package.json";
 import { loadStackConfig } from "../../components/config";
 import { validateObject } from "../../components/platform/schemas";
@@ -356,4 +358,45 @@ it("the stacks' files write each back-fill once, and nothing that is a default",
     for (const settings of Object.values<any>(environments))
       expect(Object.keys(settings).filter((key) => !["instrument", "backfills"].includes(key))).toEqual([]);
   }
+});
+
+describe("usdf efd --stack prod", () => {
+  const passwords = ["usdf-efd-password", "butler-embargo-password", "s3-profile-embargo"];
+  /** Answers as the cluster would after an up. */
+  const ask = async ({ context, namespace }: { context: string; namespace?: string }, object: string) => {
+    expect(context).toBe("usdf-consdb");
+    const [kind, name] = object.split("/");
+    if (kind === "cronjob") return objectsOf(namespace!).find("CronJob", name!);
+    const values = passwords.map((key) => [key, `${key} of ${namespace}`]);
+    const all = Object.fromEntries([...values, ["consdb-url", `postgresql://u:p@consdb/${namespace}`]]);
+    return { data: Object.fromEntries(Object.entries<string>(all).map(([key, value]) => [key, btoa(value)])) };
+  };
+
+  it.each(["LATISS", "LSSTCam", "LSSTComCam"])("knows the databases of %s as its CronJob does", async (instrument) => {
+    const environment = `prod-${instrument.toLowerCase()}`;
+    const { name, env } = await clusterVariables("prod", environment, ask);
+    expect(name).toBe(`${environment} (stack prod)`);
+    const settings = settingsOf({
+      name,
+      instrument: instrument.toLowerCase(),
+      env: { ...env, CONSDB_URL: env.CONSDB_URL! },
+    });
+    expect(settings).toMatchObject({
+      INSTRUMENT: instrument,
+      CONSDB_URL: `postgresql://u:p@consdb/${environment}`,
+      BUTLER_REPO: "s3://embargo@rubin-summit-users/butler.yaml",
+      PGPASSWORD: `butler-embargo-password of ${environment}`,
+      EFD_PASSWORD: `usdf-efd-password of ${environment}`,
+    });
+    expect(env.LSST_RESOURCES_S3_PROFILE_embargo).toBe(`s3-profile-embargo of ${environment}`);
+  });
+
+  it.each([
+    [undefined, "Which environment of stack prod?"],
+    ["lsstcam", "No environment lsstcam in stack prod."],
+  ])("names the environments when it is asked for %s", (environment, text) =>
+    expect(clusterVariables("prod", environment, ask)).rejects.toThrow(
+      new Error(`${text} There are: prod-latiss, prod-lsstcam, prod-lsstcomcam.`),
+    ),
+  );
 });

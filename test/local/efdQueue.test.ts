@@ -242,6 +242,9 @@ describe("explain", () => {
     expect((await explain("t_mean", 2026111900050)).stderr).toBe(
       "usdf: The Butler has no exposure or visit 2026111900050 of LSSTCam, and 10 other records of 20261119.",
     );
+    expect((await explain("forces", 2026111990001)).stderr).toBe(
+      "usdf: Column forces is for exposure_efd_unpivoted only; 2026111990001 is no such record.",
+    );
     expect((await explain("t_mean", 2026112500001)).stderr).toContain("no records of 20261125 at all");
     // Of an image's path that is not on this machine: the columns that come with the program.
     const builtin = await efd("explain", "mt_dewpoint_nope", "2026111900001");
