@@ -2,6 +2,7 @@ import { Redis } from "ioredis";
 import { setTimeout as sleep } from "node:timers/promises";
 import { redisKey } from "../../workloads/src/lib/redisKeys";
 import { dayObsOf } from "../../workloads/src/lib/objectPath";
+import { transformEfdContract } from "../../workloads/src/transform-efd/contract";
 import { exposureSeconds, instrumentNamed, sendExposures, type SentExposure } from "../camera";
 import { CommandError } from "../exit";
 import { fillTelemetry, spanOf } from "../efd/fillTelemetry";
@@ -48,9 +49,10 @@ export async function sendFirstExposure(
   return { ...journey.result, rows };
 }
 
-/** A minute ends after every exposure that is over; windows of a minute with it are over then, too. */
+/** The transformed EFD waits for late telemetry before it takes a minute's window: the exposure is of the last one it takes. */
 function endOfFirst(nowMs: number): Date {
-  return new Date(Math.floor(nowMs / 60_000) * 60_000 - 1_000);
+  const marginMs = transformEfdContract.env.shape.CRON_MARGIN.parse(undefined) * 1000;
+  return new Date(Math.floor((nowMs - marginMs) / 60_000) * 60_000 - 1_000);
 }
 
 async function journeyOf(

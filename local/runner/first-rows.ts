@@ -24,7 +24,7 @@ const statementMs = 10_000;
 
 /**
  * Has an exposure summarised now, and reads what became of it. The failure monitor does it: it looks for exposures of the Butler
- * without a row, and does not wait as the CronJob does until late telemetry is there.
+ * without a row, also in time that the CronJob has done.
  * @throws {@link CommandError} when the exposure has no row after it.
  */
 export async function transformExposure(

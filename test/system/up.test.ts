@@ -4,14 +4,16 @@ import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { Redis } from "ioredis";
-import type { StatusReport } from "../../local/runner";
+import type { LocalStack, StatusReport } from "../../local/runner";
+import type { ExposureRows } from "../../local/runner/first-rows";
 import type { ProcessRecord } from "../../local/runner/registry";
 import { clientOf } from "../../local/camera";
 import { isAlive, type ProcessId } from "../../local/process";
 import type { StackVerified } from "../../local/verify";
-import { registryRowsSqlite } from "../support/butler";
+import { registryRows } from "../support/butler";
 import { testFolder, until } from "../support/network";
 import { root } from "../support/pod";
+import { expectedFor, spanIn, storedFor } from "./summaries";
 
 const run = promisify(execFile);
 const folder = testFolder("system");
@@ -53,12 +55,14 @@ interface Up {
   readonly changed: string[];
   readonly network: string;
   readonly presenceUrl: string;
-  readonly journey?: { readonly files: number; readonly ingestSeconds: number };
+  readonly journey?: { readonly files: number; readonly ingestSeconds: number; readonly rows: ExposureRows };
 }
 
+/** Processes of a checkout that stay; those of schedules come and go. */
 const recorded = (checkout: string) => {
   const file = join(checkout, ".usdf/processes.json");
-  return JSON.parse(readFileSync(file, "utf8")) as Record<string, ProcessRecord>;
+  const all = Object.entries(JSON.parse(readFileSync(file, "utf8")) as Record<string, ProcessRecord>);
+  return Object.fromEntries(all.filter(([key]) => !/transformed-efd|reconcile/.test(key)));
 };
 const supervisorOf = (checkout: string) =>
   JSON.parse(readFileSync(join(checkout, ".usdf/supervisor.json"), "utf8")) as ProcessId;
@@ -115,11 +119,47 @@ describe("usdf up", () => {
   it("shows it in status: every pod ready, nothing left in the queues", async () => {
     const status = await json<StatusReport & { healthy: boolean; queues: object[] }>(one, "status");
     expect(status.healthy).toBe(true);
-    expect(status.pods.map(({ ready, restarts }) => [ready, restarts])).toEqual(status.pods.map(() => [true, 0]));
+    const pods = status.pods.filter(({ controller }) => !controller.startsWith("CronJob"));
+    expect(pods.map(({ ready, restarts }) => [ready, restarts])).toEqual(pods.map(() => [true, 0]));
+    expect(status.services.map(({ name, phase }) => `${name} ${phase}`).sort()).toEqual([
+      "influxdb Running",
+      "postgres Running",
+      "rgw Running",
+    ]);
     expect(status.queues).toEqual([{ bucket: "embargo@rubin-summit", waiting: 0, inHand: 0, retry: 0, dead: 0 }]);
     const table = (await usdf(one, "status")).stdout;
-    for (const { name, address } of status.pods) expect(table).toMatch(new RegExp(`${name} .*yes.*${address}`));
+    for (const { name, address } of pods) expect(table).toMatch(new RegExp(`${name} .*yes.*${address}`));
     expect((await usdf(one, "logs", "enqueue")).stdout).toContain("Enqueued embargo@rubin-summit/LSSTComCam/");
+  }, 60_000);
+
+  it("has summarised the telemetry of the exposure, and every value is that of the simulator's formula", async () => {
+    const { efd } = await stackOf(one);
+    const { exposureId, schema, columns, filled, unpivoted } = first.journey!.rows;
+    expect([schema, columns, unpivoted]).toEqual(["efd_lsstcomcam", 471, 2583]);
+    const stored = await storedFor(efd!.consdbUrl, schema, exposureId);
+    expect(filled).toBe(
+      [...stored.entries()].filter(([name, value]) => !name.includes(" ") && value !== null).length - 4,
+    );
+    const expected = await expectedFor("LSSTComCam", await spanIn(registryOf(efd!.consdbUrl), exposureId));
+    expect(expected.size).toBeGreaterThan(471 - 8 + 2500);
+    const wrong = [...expected].filter(([name, value]) => !isClose(stored.get(name), value));
+    expect(wrong.map(([name, value]) => [name, value, stored.get(name)])).toEqual([]);
+    expect(
+      (await json<StatusReport>(one, "status")).crons.map(({ namespace, name, lastResult }) => [
+        namespace,
+        name,
+        lastResult,
+      ]),
+    ).toContainEqual(["local-lsstcomcam", "transformed-efd-failure-monitor", "Succeeded"]);
+    expect((await usdf(one, "logs", "local-lsstcomcam", "-n", "1000")).stdout).toContain(String(exposureId));
+  }, 60_000);
+
+  it("has summarised the packed series of the auxiliary telescope", async () => {
+    const { efd } = await stackOf(two);
+    const { exposureId, schema } = second.journey!.rows;
+    const stored = await storedFor(efd!.consdbUrl, schema, exposureId);
+    for (const name of ["at_mount_jitter_azimuth", "at_mount_jitter_elevation", "at_mount_jitter_nasmyth"])
+      expect(stored.get(name)).toBeGreaterThan(0);
   }, 60_000);
 
   it("verify sends a canary through it, and leaves nothing", async () => {
@@ -176,7 +216,8 @@ describe("usdf up", () => {
     };
     const pid = (await pidOf())!;
     process.kill(pid, "SIGKILL");
-    const sent = await json<{ exposures: { keys: string[] }[] }>(one, "camera", "send", "--instrument", "LSSTComCam");
+    const send = ["camera", "send", "--instrument", "LSSTComCam", "--no-telemetry"];
+    const sent = await json<{ exposures: { keys: string[] }[] }>(one, ...send);
     await until("another process", async () => ((await pidOf()) ?? pid) !== pid, { timeoutMs: 60_000, pollMs: 500 });
     const redis = await redisOf(one);
     try {
@@ -242,17 +283,29 @@ describe("usdf up", () => {
 
 /** What the system holds: keys of Redis without leases, the bucket, and the rows of the Butler's registry. */
 async function dataOf(checkout: string): Promise<object> {
-  const { SupervisorClient } = await import("../../local/runner");
-  const { openState } = await import("../../local/state");
-  const { s3, bucket, butlerRepo } = await new SupervisorClient(await openState(checkout)).stack();
+  const { s3, bucket, efd } = await stackOf(checkout);
   const redis = await redisOf(checkout);
   const keys = (await redis.keys("*")).filter((key) => !/^(LEASE|WORKERS)/.test(key)).sort();
   redis.disconnect();
   const client = clientOf({ ...s3, name: bucket.name });
   const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket.name }));
   client.destroy();
-  const rows = await registryRowsSqlite(butlerRepo);
+  const rows = await registryRows(registryOf(efd!.consdbUrl));
   return { keys, objects: Contents.map(({ Key }) => Key), rows };
+}
+
+/** The registry is a database beside the consolidated one. */
+const registryOf = (consdbUrl: string) => consdbUrl.replace(/\/consdb$/, "/butler");
+
+function isClose(stored: number | null | undefined, expected: number | null): boolean {
+  if (expected === null || typeof stored !== "number") return stored === expected;
+  return Math.abs(stored - expected) <= 1e-12 * Math.max(Math.abs(expected), 1);
+}
+
+async function stackOf(checkout: string): Promise<LocalStack> {
+  const { SupervisorClient } = await import("../../local/runner");
+  const { openState } = await import("../../local/state");
+  return new SupervisorClient(await openState(checkout)).stack();
 }
 
 async function redisOf(checkout: string): Promise<Redis> {
