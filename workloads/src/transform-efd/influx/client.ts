@@ -37,7 +37,7 @@ export interface EfdOptions {
   readonly attempts?: number;
   /** Wait before the second attempt, milliseconds, doubled for each further one; default 250, never above 10,000. */
   readonly backoffMs?: number;
-  /** Accept packed answers; default true. */
+  /** Accept packed answers; default false: packing costs the server as much CPU as the query, and the network has room. */
   readonly gzip?: boolean;
   /** Gets a line for each attempt that failed and is repeated. */
   readonly log?: Pick<Logger, "warn">;
@@ -83,7 +83,7 @@ class InfluxClient implements EfdClient {
       connections: concurrency,
       timeoutMs: options.timeoutMs ?? 60_000,
       silenceMs: options.silenceMs ?? 15_000,
-      gzip: options.gzip ?? true,
+      gzip: options.gzip ?? false,
     });
     this.slot = pLimit(concurrency);
   }
