@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import Table from "cli-table3";
 import colour from "picocolors";
 import {
   builtinColumns,
@@ -14,6 +13,7 @@ import {
   readColumns,
 } from "../../workloads/src/transform-efd/columns";
 import { CommandError, exitCodes } from "../exit";
+import { table } from "./table";
 
 export interface ColumnsOptions {
   readonly felis?: boolean;
@@ -84,14 +84,11 @@ function showSizes(names: readonly string[], json: boolean | undefined): void {
   const total = { flat: sum(sizes.map(({ flat }) => flat)), typed: sum([shared, ...sizes.map(({ typed }) => typed)]) };
   const part = total.typed.bytes / total.flat.bytes;
   if (json) return console.log(JSON.stringify({ instruments: sizes, shared, total, part }, null, 2));
-  const rows = new Table({
-    head: ["", "columns", "flat lines", "bytes", "typed lines", "bytes"],
-    style: { head: [], border: [] },
-  });
-  for (const { instrument, columns, flat, typed } of sizes) {
-    rows.push([instrument, columns, flat.lines, flat.bytes, typed.lines, typed.bytes]);
-  }
+  const rows = sizes.map(({ instrument, columns, flat, typed }) => [
+    ...[instrument, columns, flat.lines, flat.bytes, typed.lines, typed.bytes],
+  ]);
   rows.push(["shared", "", "", "", shared.lines, shared.bytes]);
   rows.push(["all", "", total.flat.lines, total.flat.bytes, total.typed.lines, total.typed.bytes]);
-  console.log(`${rows.toString()}\nThe typed form has ${(part * 100).toFixed(1)} % of the bytes of the flat one.`);
+  const shown = table(["", "columns", "flat lines", "bytes", "typed lines", "bytes"], rows);
+  console.log(`${shown}\nThe typed form has ${(part * 100).toFixed(1)} % of the bytes of the flat one.`);
 }

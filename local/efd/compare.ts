@@ -1,10 +1,10 @@
 import colour from "picocolors";
-import Table from "cli-table3";
 import { CommandError, exitCodes } from "../exit";
 import { compareTable, type ColumnDifference, differs, type TableDifference, type Tolerance } from "./compareTables";
 import { type EfdOptions, efdPlace } from "./connection";
 import { placeOf, reading } from "./database";
 import { dayRange } from "./range";
+import { table } from "./table";
 
 const allTables = ["exposure_efd", "visit1_efd", "exposure_efd_unpivoted", "visit1_efd_unpivoted"] as const;
 
@@ -35,8 +35,8 @@ export async function compareDatabases(options: CompareOptions): Promise<void> {
   const found = await reading("comparing", env.CONSDB_URL, (here) =>
     reading("comparing", url, async (there) => {
       const all: TableDifference[] = [];
-      for (const table of tables) {
-        const part = { schema: `efd_${instrument}`, table, since, until, columns: options.column };
+      for (const name of tables) {
+        const part = { schema: `efd_${instrument}`, table: name, since, until, columns: options.column };
         all.push(await compareTable(here, there, part, tolerance));
       }
       return all;
@@ -51,7 +51,7 @@ export async function compareDatabases(options: CompareOptions): Promise<void> {
   } else {
     console.log(`here  ${places.here}\nthere ${places.there}`);
     console.log(`efd_${instrument}, ${since} to ${until}, tolerance ${absolute} or ${relative} of the larger value\n`);
-    for (const table of found) show(table, options.limit);
+    for (const difference of found) show(difference, options.limit);
     console.log(isSame ? colour.green("No difference.") : colour.red("They differ."));
   }
   if (!isSame) process.exitCode = exitCodes.failed;
@@ -77,18 +77,18 @@ function againstUrl(given: string | undefined): string {
   return url;
 }
 
-function show(table: TableDifference, limit: number): void {
-  const { rowsBoth, rowsOnlyHere, rowsOnlyThere, columns } = table;
-  const what = table.table.endsWith("_unpivoted") ? "values" : "rows";
+function show(found: TableDifference, limit: number): void {
+  const { rowsBoth, rowsOnlyHere, rowsOnlyThere, columns } = found;
+  const what = found.table.endsWith("_unpivoted") ? "values" : "rows";
   console.log(
-    `${colour.bold(table.table)}: ${rowsBoth} ${what} in both, ${rowsOnlyHere} only here, ${rowsOnlyThere} only there`,
+    `${colour.bold(found.table)}: ${rowsBoth} ${what} in both, ${rowsOnlyHere} only here, ${rowsOnlyThere} only there`,
   );
-  if (table.firstOnlyHere.length > 0) console.log(`  only here:  ${table.firstOnlyHere.join(", ")}, …`);
-  if (table.firstOnlyThere.length > 0) console.log(`  only there: ${table.firstOnlyThere.join(", ")}, …`);
-  if (table.columnsOnlyHere.length > 0)
-    console.log(`  columns only here, not compared:  ${table.columnsOnlyHere.join(", ")}`);
-  if (table.columnsOnlyThere.length > 0)
-    console.log(`  columns only there, not compared: ${table.columnsOnlyThere.join(", ")}`);
+  if (found.firstOnlyHere.length > 0) console.log(`  only here:  ${found.firstOnlyHere.join(", ")}, …`);
+  if (found.firstOnlyThere.length > 0) console.log(`  only there: ${found.firstOnlyThere.join(", ")}, …`);
+  if (found.columnsOnlyHere.length > 0)
+    console.log(`  columns only here, not compared:  ${found.columnsOnlyHere.join(", ")}`);
+  if (found.columnsOnlyThere.length > 0)
+    console.log(`  columns only there, not compared: ${found.columnsOnlyThere.join(", ")}`);
   const bad = columns.filter((column) => holesAndDifferences(column) > 0).sort(byWorst);
   const compared = columns.reduce((sum, column) => sum + column.compared, 0);
   const wrong = columns.reduce((sum, column) => sum + column.different, 0);
@@ -107,14 +107,11 @@ function byWorst(a: ColumnDifference, b: ColumnDifference): number {
 }
 
 function listed(columns: readonly ColumnDifference[]): string {
-  const rows = new Table({
-    head: ["column", "compared", "differ", "only here", "only there", "worst at", "here", "there", "relative"],
-    style: { head: [], border: [] },
-  });
-  for (const { column, compared, different, onlyHere, onlyThere, worst } of columns) {
+  const rows = columns.map(({ column, compared, different, onlyHere, onlyThere, worst }) => {
     const at = worst ? `${worst.id}${worst.field === undefined ? "" : ` ${worst.field}`}` : "";
-    const values = worst ? [worst.here, worst.there, worst.relative.toExponential(1)] : ["", "", ""];
-    rows.push([column, compared, different, onlyHere, onlyThere, at, ...values]);
-  }
-  return rows.toString();
+    const values = worst ? [worst.here, worst.there, worst.relative.toExponential(1)] : [];
+    return [column, compared, different, onlyHere, onlyThere, at, ...values];
+  });
+  const head = ["column", "compared", "differ", "only here", "only there", "worst at", "here", "there", "relative"];
+  return table(head, rows);
 }

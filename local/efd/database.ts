@@ -2,6 +2,9 @@ import { createLogger } from "../../workloads/src/lib/log";
 import { Database, type PoolClient } from "../../workloads/src/lib/postgres";
 import { CommandError, exitCodes } from "../exit";
 
+/** Of what the parts of the program tell beside their errors; one for all, since each one listens for the end of the process. */
+export const log = createLogger("usdf", "ERROR");
+
 /** Longest statement: a year of rows is read in less. */
 const statementMs = 600_000;
 
@@ -28,7 +31,6 @@ export function openDatabase(url: string, attempts: number): Database {
       exitCodes.usage,
     );
   }
-  const log = createLogger("usdf", "ERROR");
   return new Database(url, { log, applicationName: "usdf efd", connections: 1, statementMs, attempts });
 }
 

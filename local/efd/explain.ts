@@ -1,16 +1,15 @@
 import { existsSync } from "node:fs";
 import { nearest } from "../../workloads/src/lib/contract";
-import { createLogger } from "../../workloads/src/lib/log";
 import { type PoolClient, quoted } from "../../workloads/src/lib/postgres";
 import { type Column, loadColumns } from "../../workloads/src/transform-efd/columns";
 import type { DimensionRecord, OutputTable } from "../../workloads/src/transform-efd/model";
 import { efdClientOf, legacyOf } from "../../workloads/src/transform-efd/reading";
-import { findRegistry, Registry } from "../../workloads/src/transform-efd/records";
+import { findRegistry, Registry, rowOwners } from "../../workloads/src/transform-efd/records";
 import { explainColumn, type Explanation } from "../../workloads/src/transform-efd/window";
 import { CommandError, exitCodes } from "../exit";
 import { type EfdOptions, efdPlace, type EfdPlace, type Settings, settingsOf } from "./connection";
 import { type CoveringTask, endMs, taskFinder } from "./coverage";
-import { reading } from "./database";
+import { log, reading } from "./database";
 import { explanationLines } from "./explainText";
 import { tableExists, tasksBetween } from "./rows";
 
@@ -30,6 +29,8 @@ export interface ValueExplained {
   readonly stored: readonly { readonly field?: string; readonly value: number | null }[];
   /** The task that owns the record. */
   readonly task?: CoveringTask;
+  /** Record of the same kind, day and number whose id is larger: it has the row. */
+  readonly rowOwner?: number;
 }
 
 /** Longest time for all queries, ms. */
@@ -40,7 +41,7 @@ export async function explainValue(name: string, id: number, options: ExplainOpt
   const place = await efdPlace(options);
   const settings = settingsOf(place);
   const column = await columnNamed(name, options.columns ?? configurationOf(settings), settings.INSTRUMENT);
-  const records = await recordsNumbered(id, place, settings);
+  const { found: records, owners } = await recordsNumbered(id, place, settings);
   const explained: ValueExplained[] = [];
   const efd = efdClientOf(settings);
   const legacy = legacyOf(settings);
@@ -51,7 +52,9 @@ export async function explainValue(name: string, id: number, options: ExplainOpt
       const known = await reading("reading the stored value", place.env.CONSDB_URL, (client) =>
         stored(client, place.instrument, settings.BUTLER_REPO, column, explanation.table, record),
       );
-      explained.push({ column, record, explanation, ...known });
+      const owner = owners.find((other) => other.kind === record.kind && other.seqNum === record.seqNum)!;
+      const rowOwner = owner.id === record.id ? undefined : owner.id;
+      explained.push({ column, record, explanation, ...known, rowOwner });
     }
   } finally {
     await efd.close();
@@ -83,15 +86,15 @@ async function columnNamed(name: string, configuration: string, instrument: stri
   );
 }
 
-/** The exposure and the visit of an id, which begins with their day of observation. */
-async function recordsNumbered(id: number, place: EfdPlace, settings: Settings): Promise<DimensionRecord[]> {
-  const options = { log: createLogger("usdf", "ERROR"), applicationName: "usdf efd", attempts: 2 };
+/** The exposure and the visit of an id, which begins with their day of observation; and who of that day has rows. */
+async function recordsNumbered(id: number, place: EfdPlace, settings: Settings) {
+  const options = { log, applicationName: "usdf efd", attempts: 2 };
   const registry = new Registry(await findRegistry(settings, place.env), settings.INSTRUMENT, options);
   try {
     const dayObs = Math.floor(id / 100_000);
     const { records } = await registry.ofDays(dayObs, dayObs);
     const found = records.filter((record) => record.id === id);
-    if (found.length > 0) return found;
+    if (found.length > 0) return { found, owners: rowOwners(records) };
     const days =
       records.length === 0 ? `no records of ${dayObs} at all` : `${records.length} other records of ${dayObs}`;
     throw new CommandError(`The Butler has no exposure or visit ${id} of ${settings.INSTRUMENT}, and ${days}.`);

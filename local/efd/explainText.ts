@@ -3,6 +3,7 @@ import type { Column } from "../../workloads/src/transform-efd/columns";
 import type { Span } from "../../workloads/src/transform-efd/model";
 import { reasonOf } from "./coverage";
 import type { ValueExplained } from "./explain";
+import { oneLine } from "./table";
 
 /** Fields of an unpivoted column that are listed. */
 const fieldLimit = 12;
@@ -22,7 +23,10 @@ export function explanationLines(explained: ValueExplained): string[] {
       : `${samplesRead} ${what} read, ${samplesUsed} counted, from ${time(firstNs!)} to ${time(lastNs!)}`;
   const lines = [
     colour.bold(`${table}.${column.name}, ${record.id}`),
-    ["record", `${record.kind}, day ${record.dayObs}, number ${record.seqNum}, ${spanText(record.span)}${offset}`],
+    [
+      "record",
+      `${record.kind === "exposure" ? "exposure" : "visit"}, day ${record.dayObs}, number ${record.seqNum}, ${spanText(record.span)}${offset}`,
+    ],
     ["column", column.description],
     ["function", functionText(column)],
     ["topic", `${column.topic}: ${fieldsText(column)}`],
@@ -32,12 +36,13 @@ export function explanationLines(explained: ValueExplained): string[] {
     ...(explanation.missingFields.length > 0 && samplesUsed > 0
       ? [["left out", `fields without any value: ${few(explanation.missingFields)}`]]
       : []),
-    ["task", task ? `${task.id}: ${reasonOf(task)}` : reasonOf(undefined)],
+    ["task", task ? `${task.id}: ${oneLine(reasonOf(task), 200)}` : reasonOf(undefined)],
   ].map((line) => (typeof line === "string" ? line : `  ${line[0]!.padEnd(9)} ${line[1]}`));
   return [...lines, ...valueLines(explained), ""];
 }
 
-function valueLines({ column, explanation, stored, hasRow, task }: ValueExplained): string[] {
+function valueLines(explained: ValueExplained): string[] {
+  const { column, explanation, stored, hasRow, task } = explained;
   const { values, reason } = explanation;
   const lines: string[] = [];
   if (column.isUnpivoted) {
@@ -52,19 +57,24 @@ function valueLines({ column, explanation, stored, hasRow, task }: ValueExplaine
   } else {
     const [now, then] = [values[0]!.value, stored[0]?.value ?? null];
     lines.push(`  now       ${shown(now)}`, `  stored    ${hasRow ? shown(then) : "no row"}`);
-    const isFine = isSame(now, then) && (hasRow || now === null);
-    lines.push(verdict(isFine, isFine ? "as stored" : difference(now, then)));
+    const isFine = hasRow && isSame(now, then);
+    lines.push(verdict(isFine, isFine ? "as stored" : hasRow ? difference(now, then) : "there is no row"));
   }
-  if (reason !== undefined) lines.push(`  ${colour.yellow(`why NULL: ${reason}`)}`);
-  if (!hasRow && task === undefined)
-    lines.push(`  ${colour.yellow("why no row: no task was ever made for it; usdf efd gaps --requeue makes one")}`);
-  else if (!hasRow) lines.push(`  ${colour.yellow(`why no row: ${reasonOf(task)}`)}`);
+  if (reason !== undefined) lines.push(note(`why NULL: ${reason}`));
+  if (!hasRow) lines.push(note(`why no row: ${whyNoRow(explained)}`));
   else if (reason === undefined && task && ["failed", "stale"].includes(task.status)) {
-    lines.push(`  ${colour.yellow(`what is stored may be older: ${reasonOf(task)}`)}`);
+    lines.push(note(`what is stored may be older: ${oneLine(reasonOf(task))}`));
   }
   return lines;
 }
 
+function whyNoRow({ task, rowOwner }: ValueExplained): string {
+  if (rowOwner !== undefined) return `${rowOwner} has the same day and number, and the larger id has the row`;
+  if (task === undefined) return "no task was ever made for it; usdf efd gaps --requeue makes one";
+  return oneLine(reasonOf(task));
+}
+
+const note = (text: string) => `  ${colour.yellow(text)}`;
 const verdict = (isFine: boolean, text: string) => `  ${isFine ? colour.green(text) : colour.red(text)}`;
 
 function difference(now: number | null, then: number | null): string {

@@ -1,5 +1,4 @@
 import { writeFile } from "node:fs/promises";
-import Table from "cli-table3";
 import colour from "picocolors";
 import { exitCodes } from "../exit";
 import { type EfdOptions, efdPlace, type EfdPlace, type Settings, settingsOf } from "./connection";
@@ -21,6 +20,7 @@ import { heatMapSvg } from "./heatMapSvg";
 import { heatMapLines, legendLines } from "./heatMapText";
 import { dayCount, type DayRange, dayRange } from "./range";
 import { requeueHoles, type Requeued } from "./requeue";
+import { oneLine, table } from "./table";
 
 export interface GapsOptions extends EfdOptions {
   readonly since?: string;
@@ -123,24 +123,13 @@ function asJson({ kind, state, dayObs, first, last, records, task }: Hole) {
 }
 
 function listed(holes: readonly Hole[], limit: number): string {
-  const rows = new Table({
-    head: ["", "hole", "first", "last", "records", "from", "to", "why"],
-    style: { head: [], border: [] },
-  });
-  for (const { kind, state, first, last, records, task } of holes.slice(0, limit)) {
+  const rows = holes.slice(0, limit).map(({ kind, state, first, last, records, task }) => {
     const span = [moment(beginMs(first)), moment(endMs(last))].map((text) => text.slice(0, 19));
-    rows.push([
-      kind,
-      state,
-      first.id,
-      last.id,
-      records.length,
-      ...span,
-      task ? `${reasonOf(task)} (${task.id})` : reasonOf(task),
-    ]);
-  }
+    const why = oneLine(reasonOf(task)) + (task ? ` (${task.id})` : "");
+    return [state, kind === "exposure" ? "exposure" : "visit", first.id, last.id, records.length, ...span, why];
+  });
   const more = holes.length > limit ? `\n… ${holes.length - limit} more; --limit shows more` : "";
-  return rows.toString() + more;
+  return table(["hole", "of", "first", "last", "records", "from", "to", "why"], rows) + more;
 }
 
 function said({ windows, queued }: Requeued): string {

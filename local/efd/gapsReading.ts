@@ -1,10 +1,9 @@
-import { createLogger } from "../../workloads/src/lib/log";
 import type { PoolClient } from "../../workloads/src/lib/postgres";
 import type { DimensionRecord, RecordKind } from "../../workloads/src/transform-efd/model";
 import { findRegistry, Registry, rowOwners } from "../../workloads/src/transform-efd/records";
 import type { EfdPlace, Settings } from "./connection";
 import { beginMs, coverageOf, endMs, type RecordCoverage } from "./coverage";
-import { reading } from "./database";
+import { log, reading } from "./database";
 import { type DayRange, partsOf } from "./range";
 import { rowsByRecord, tasksBetween } from "./rows";
 
@@ -23,7 +22,7 @@ export async function* coverageBetween(
   range: DayRange,
   youngMs: number,
 ): AsyncGenerator<{ coverage: RecordCoverage[]; notes: readonly string[] }> {
-  const options = { log: createLogger("usdf", "ERROR"), applicationName: "usdf efd" };
+  const options = { log, applicationName: "usdf efd" };
   const registry = new Registry(await findRegistry(settings, place.env), settings.INSTRUMENT, {
     ...options,
     attempts: 2,

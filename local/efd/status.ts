@@ -1,8 +1,8 @@
-import Table from "cli-table3";
 import colour from "picocolors";
 import { type EfdOptions, efdPlace } from "./connection";
 import { placeOf, reading } from "./database";
 import { type QueueState, queuedInstruments, queueState } from "./queueState";
+import { oneLine, table } from "./table";
 
 /** Statuses in the order of a task's life. */
 const statuses = ["pending", "idle", "running", "completed", "failed", "stale"];
@@ -26,7 +26,7 @@ export async function showStatus(options: EfdOptions): Promise<void> {
 
 function text(queue: QueueState): string {
   const { held, failed, lastFailure, topics, behind } = queue;
-  const lines = [colour.bold(queue.instrument), table(queue)];
+  const lines = [colour.bold(queue.instrument), counts(queue)];
   lines.push(`completed until ${queue.completedUntil ?? "never"}`);
   for (const [status, { task, end, waitingSeconds }] of Object.entries(queue.oldest)) {
     lines.push(`oldest ${status}: task ${task}, window to ${end}, waits ${duration(waitingSeconds)}`);
@@ -61,15 +61,14 @@ function text(queue: QueueState): string {
   return lines.join("\n");
 }
 
-function table({ tasks }: QueueState): string {
-  const used = Object.values(tasks).flatMap((counts) => Object.keys(counts));
+function counts({ tasks }: QueueState): string {
+  const used = Object.values(tasks).flatMap((byStatus) => Object.keys(byStatus));
   const heads = [...new Set([...statuses, ...used])];
-  const rows = new Table({ head: ["made by", ...heads], style: { head: [], border: [] } });
-  for (const [mode, counts] of Object.entries(tasks)) rows.push([mode, ...heads.map((status) => counts[status] ?? 0)]);
-  return rows.length > 0 ? rows.toString() : "no task";
+  const rows = Object.entries(tasks).map(([mode, byStatus]) => [mode, ...heads.map((status) => byStatus[status] ?? 0)]);
+  return rows.length > 0 ? table(["made by", ...heads], rows) : "no task";
 }
 
-const shown = (error: string | null) => (error ? error.trim() : "no reason was noted");
+const shown = (error: string | null) => (error ? oneLine(error, 200) : "no reason was noted");
 
 /** Two units at most, e.g. `3 h 5 min`. */
 function duration(seconds: number | null): string {

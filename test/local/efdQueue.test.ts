@@ -214,6 +214,7 @@ describe("explain", () => {
     ]);
     expect(visit).toContain("visit1_efd.t_mean, 2026111900001");
     expect(visit).toContain("  stored    no row");
+    expect(visit).toContain("why no row: 2026111990001 has the same day and number, and the larger id has the row");
   });
 
   it.each([
@@ -366,20 +367,10 @@ describe("status", () => {
     expect(code).toBe(0);
     const part = (name: string) => stdout.split("\n\n").find((text) => text.startsWith(`${name}\n`))!;
     const lines = part("lsstcam").split("\n").slice(1);
-    const cells = lines
-      .filter((line) => line.startsWith("│"))
-      .map((line) =>
-        line
-          .split("│")
-          .map((cell) => cell.trim())
-          .slice(1, -1),
-      );
-    expect(cells).toEqual([
-      ["made by", "pending", "idle", "running", "completed", "failed", "stale"],
-      ["cronjob", "1", "0", "1", "1", "2", "1"],
-      ["job", "0", "0", "1", "0", "0", "0"],
-    ]);
-    expect(lines.filter((line) => !/^[┌├└│]/.test(line))).toEqual([
+    expect(lines.map((line) => line.replace(/ {2,}/g, "  "))).toEqual([
+      "made by  pending  idle  running  completed  failed  stale",
+      "cronjob  1  0  1  1  2  1",
+      "job  0  0  1  0  0  0",
       "completed until 2026-11-20T01:05:00Z",
       expect.stringMatching(/^oldest pending: task 104, window to 2026-11-20T01:20:00Z, waits /),
       expect.stringMatching(
