@@ -47,9 +47,9 @@ export function kubectlFault(place: KubePlace, what: string, error: Error, stder
  */
 export function kubectl(place: KubePlace, ...args: string[]): Promise<string> {
   const all = [...placeWords(place), `--request-timeout=${kubectlAnswerMs}ms`, ...args];
-  const limits = { timeout: kubectlAnswerMs + 5_000, maxBuffer: maxAnswerBytes };
+  const options = { timeout: kubectlAnswerMs + 5_000, maxBuffer: maxAnswerBytes, env: process.env };
   return new Promise((resolve, reject) => {
-    execFile("kubectl", all, limits, (error, stdout, stderr) => {
+    execFile("kubectl", all, options, (error, stdout, stderr) => {
       if (error) reject(kubectlFault(place, args.slice(0, 2).join(" "), error, stderr));
       else resolve(stdout);
     });
