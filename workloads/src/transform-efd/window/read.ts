@@ -4,8 +4,11 @@ import { elementsOf, rowTimeField, unpack } from "./packed";
 import { RowChooser, type Rows, type Selection } from "./selection";
 import { mergeSpans, type Reading } from "./targets";
 
-/** Up to so much is read together with what records need, to spare a request. */
-const mergeGapNs = 20_000_000_000n;
+/**
+ * Up to so long a pause between records is read too. One more request for each hundred fields costs InfluxDB as much as
+ * reading on for about 50 s, over all topics of the main camera.
+ */
+const mergeGapNs = 60_000_000_000n;
 
 /** A long span is read in parts, so that memory stays bounded: the first one this long, the next by how much came. */
 const firstPartNs = 900_000_000_000n;
