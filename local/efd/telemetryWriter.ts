@@ -79,7 +79,9 @@ async function writeBatch(target: InfluxTarget, body: Buffer, compressed: boolea
     const isLasting = answer.status >= 400 && answer.status < 500 && answer.status !== 408 && answer.status !== 429;
     if (isLasting || attempt === attempts) {
       const what = answer.status === 0 ? answer.text : `${answer.status} ${answer.text.slice(0, 200)}`;
-      throw new Error(`InfluxDB at ${target.url} did not take telemetry (${attempt} tries): ${what}`);
+      throw new Error(
+        `InfluxDB at ${target.url} did not take telemetry (${attempt} ${attempt === 1 ? "try" : "tries"}): ${what}`,
+      );
     }
     await sleep(backoffMs(attempt, 100, 2_000));
   }

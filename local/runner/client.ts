@@ -11,7 +11,7 @@ export class SupervisorClient {
   /** What runs; `undefined` when no supervisor does. */
   async status(): Promise<StatusReport | undefined> {
     try {
-      return await this.call<StatusReport>("GET", "/status", undefined, 5_000);
+      return await this.call<StatusReport>("GET", "/status", undefined, 15_000);
     } catch (error) {
       if (error instanceof NotRunning) return undefined;
       throw error;

@@ -38,12 +38,17 @@ export async function storedFor(
 
 /**
  * The same from the simulator's formula, by hand: every column but fits, which numpy judges elsewhere.
+ * @param played - Topics that have telemetry. Default: all.
  */
-export async function expectedFor(instrument: string, span: Span): Promise<Map<string, number | null>> {
+export async function expectedFor(
+  instrument: string,
+  span: Span,
+  played?: ReadonlySet<string>,
+): Promise<Map<string, number | null>> {
   const { columns } = await loadColumns("builtin", instrument);
   const topics = new Map(topicsOf(columns).map((topic) => [topic.name, topic]));
   const expected = new Map<string, number | null>();
-  for (const column of columns.filter(isByHand)) {
+  for (const column of columns.filter((each) => isByHand(each) && (played?.has(each.topic) ?? true))) {
     const signals = signalsOf(topics.get(column.topic)!).filter(
       ({ salIndex }) => column.subset === undefined || column.subset.values.includes(salIndex!),
     );
@@ -60,6 +65,19 @@ export async function expectedFor(instrument: string, span: Span): Promise<Map<s
     else expected.set(column.name, summary(column, column.fields.flatMap(values)));
   }
   return expected;
+}
+
+/** Values that differ by more than rounding: name, expected, stored. */
+export function differences(
+  stored: ReadonlyMap<string, number | null>,
+  expected: ReadonlyMap<string, number | null>,
+): [string, number | null, number | null | undefined][] {
+  const isClose = (one: number | null | undefined, other: number | null) => {
+    if (other === null || typeof one !== "number") return one === other;
+    return Math.abs(one - other) <= 1e-12 * Math.max(Math.abs(other), 1);
+  };
+  const wrong = [...expected].filter(([name, value]) => !isClose(stored.get(name), value));
+  return wrong.map(([name, value]) => [name, value, stored.get(name)]);
 }
 
 /** Columns that this file computes. A packed field that is asked for as if it were a plain one has no values. */
