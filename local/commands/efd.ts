@@ -81,6 +81,7 @@ export function register(program: Command): void {
     .option("--svg <file>", "write the map as a picture too")
     .addOption(new Option("--only <states...>", "only holes of these kinds").choices(["missing", "empty", "partial"]))
     .option("--requeue", "make tasks for the holes; twice is as once")
+    .option("--all", "with --requeue: also what has its values, as after a change of columns")
     .option("--min-age <minutes>", "records that ended more recently are not missed yet", number(0), 30)
     .option("--limit <n>", "list at most so many holes", number(1), 50)
     .addHelpText("after", gapsHelp)

@@ -32,7 +32,7 @@ export function explanationLines(explained: ValueExplained): string[] {
     ["topic", `${column.topic}: ${fieldsText(column)}`],
     ...(column.subset ? [["subset", `${column.subset.field} = ${column.subset.values.join(" or ")}`]] : []),
     ...texts.map((text, index) => [index === 0 ? (texts.length > 1 ? "queries" : "query") : "", text]),
-    ["samples", `${used}, within ${spanText(span)}`],
+    ["samples", isSameSpan(span, record.span) ? used : `${used}, within ${spanText(span)}`],
     ...(explanation.missingFields.length > 0 && samplesUsed > 0
       ? [["left out", `fields without any value: ${few(explanation.missingFields)}`]]
       : []),
@@ -103,6 +103,7 @@ function few(words: readonly string[]): string {
   return words.length <= 8 ? words.join(", ") : `${words.slice(0, 7).join(", ")}, … (${words.length})`;
 }
 
+const isSameSpan = (a: Span, b: Span) => a.beginNs === b.beginNs && a.endNs === b.endNs;
 const shown = (value: number | null) => (value === null ? "NULL" : String(value));
 const spanText = ({ beginNs, endNs }: Span) => `${time(beginNs)} to ${time(endNs)}`;
 

@@ -12,6 +12,7 @@ import {
   holeStates,
   listHoles,
   reasonOf,
+  type RecordCoverage,
   totalOf,
 } from "./coverage";
 import { coverageBetween } from "./gapsReading";
@@ -19,7 +20,7 @@ import { dayMap, type HeatMap, hourMap, Tally } from "./heatMap";
 import { heatMapSvg } from "./heatMapSvg";
 import { heatMapLines, legendLines } from "./heatMapText";
 import { dayCount, type DayRange, dayRange } from "./range";
-import { requeueHoles, type Requeued } from "./requeue";
+import { requeueRecords, type Requeued } from "./requeue";
 import { oneLine, table } from "./table";
 
 export interface GapsOptions extends EfdOptions {
@@ -30,6 +31,8 @@ export interface GapsOptions extends EfdOptions {
   /** File for the map as a picture. */
   readonly svg?: string;
   readonly requeue?: boolean;
+  /** Requeue also what has its values. */
+  readonly all?: boolean;
   /** Only holes of these states. */
   readonly only?: readonly HoleState[];
   /** Minutes after its end in which a record is not missed yet. */
@@ -43,6 +46,8 @@ interface Gaps {
   readonly range: DayRange;
   readonly tally: Tally;
   readonly holes: readonly Hole[];
+  /** Records that `--requeue` queues. */
+  readonly again: readonly RecordCoverage[];
   /** Records that cannot be looked at, each with its reason. */
   readonly notes: readonly string[];
 }
@@ -58,7 +63,7 @@ export async function showGaps(options: GapsOptions): Promise<void> {
   const map = (by === "hour" ? hourMap : dayMap)(title, gaps.tally, range.since, range.until);
   const counts = gaps.tally.total();
   if (options.svg !== undefined) await writeFile(options.svg, picture(settings, range, map, counts));
-  const requeued = options.requeue ? await requeueHoles(place, settings, gaps.holes) : undefined;
+  const requeued = options.requeue ? await requeueRecords(place, settings, gaps.again) : undefined;
   if (options.json) {
     const { holes, notes } = gaps;
     const result = {
@@ -87,14 +92,17 @@ async function findGaps(place: EfdPlace, settings: Settings, range: DayRange, op
   const wanted = options.only ?? holeStates;
   const tally = new Tally();
   const holes: Hole[] = [];
+  const again: RecordCoverage[] = [];
   const notes: string[] = [];
   const youngMs = Date.now() - options.minAge * 60_000;
   for await (const part of coverageBetween(place, settings, range, youngMs)) {
     for (const each of part.coverage) tally.add(each);
-    holes.push(...listHoles(part.coverage).filter(({ state }) => wanted.includes(state)));
+    const found = listHoles(part.coverage).filter(({ state }) => wanted.includes(state));
+    holes.push(...found);
+    for (const { records } of options.all ? [{ records: part.coverage }] : found) again.push(...records);
     notes.push(...part.notes);
   }
-  return { range, tally, holes, notes };
+  return { range, tally, holes, again, notes };
 }
 
 function picture({ INSTRUMENT }: Settings, { since, until }: DayRange, map: HeatMap, counts: Counts): string {
@@ -136,5 +144,5 @@ function said({ windows, queued }: Requeued): string {
   if (windows === 0) return "There is nothing to queue.";
   const others = windows - queued;
   const rest = others > 0 ? `; ${others} wait or run already` : "";
-  return `${windows} windows hold the holes: ${queued} queued${rest}. The failure monitor takes them at its next run.`;
+  return `${windows} windows own them: ${queued} queued${rest}. The failure monitor takes them at its next run.`;
 }
