@@ -327,9 +327,7 @@ describe("a secondary", () => {
     await task(during, 7, window(7, 77));
     await during.repair(); // asks the one that is away no more
     expect(await during.behind()).toEqual(new Map([[gone.name, 25], [target.name, 0]])); // prettier-ignore
-    const reasons = await rowsOf(
-      "select distinct replace(error, 'Error: ', '') from efd_scheduler.latiss_secondary where error is not null",
-    );
+    const reasons = await rowsOf("select distinct error from efd_scheduler.latiss_secondary where error is not null");
     expect(reasons).toEqual([
       [`looking at the tables of results failed in ${gone.name}: connect ECONNREFUSED ${postgres.host}:1.`],
     ]);

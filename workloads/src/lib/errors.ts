@@ -12,7 +12,8 @@ export abstract class FacilityError extends Error {
   }
 }
 
-/** Text of anything that was thrown. */
+/** Text of anything that was thrown; by its looks, since an error of another realm is no instance of this one's class. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const { message } = (error ?? {}) as { message?: unknown };
+  return typeof message === "string" ? message : String(error);
 }
