@@ -126,7 +126,7 @@ async function aptRun(packages: string[]): Promise<void> {
 async function withoutStartingUnits(install: () => Promise<void>): Promise<void> {
   const policy = "/usr/sbin/policy-rc.d";
   const ours = !existsSync(policy);
-  const units = ["redis-server", "postgresql"];
+  const units = ["redis-server", "postgresql", "influxdb"];
   const hasSystemd = existsSync("/run/systemd/system");
   const enabled = async (unit: string) => run("systemctl", ["is-enabled", unit]).then(() => true, () => false); // prettier-ignore
   const before = hasSystemd ? await Promise.all(units.map(enabled)) : [];
