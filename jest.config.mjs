@@ -10,7 +10,11 @@ export default {
   },
   // ES-only packages are transformed too: jest loads modules by itself and knows no require() of them.
   transformIgnorePatterns: ["/node_modules/(?!(listr2|eventemitter3|fast-check|pure-rand)/)"],
-  moduleNameMapper: { "/typescript-shim$": "<rootDir>/local/lazyTypescript.cjs" },
+  // As `local/typescript.cjs` does for the programs.
+  moduleNameMapper: {
+    "/typescript-shim$": "<rootDir>/local/lazy/typescript.cjs",
+    "^@npmcli/arborist$": "<rootDir>/local/lazy/arborist.cjs",
+  },
   modulePathIgnorePatterns: ["<rootDir>/workloads/dist", "<rootDir>/.usdf"],
   testTimeout: 30_000,
 };

@@ -92,9 +92,10 @@ async function record(stack: string, root: string, yaml = readStackYaml(stack, r
   const program = load("./index.ts") as () => Promise<Record<string, unknown>>;
   // Pulumi takes a stack trace for each resource and promise: in full and mapped to TypeScript, they took half the time.
   const { sourceMapsEnabled } = process;
-  const { stackTraceLimit } = Error;
+  const { stackTraceLimit, prepareStackTrace } = Error;
   process.setSourceMapsEnabled(false);
   Error.stackTraceLimit = 3;
+  Error.prepareStackTrace = String; // jest maps each
   let outputs: unknown;
   let failure: { error: unknown } | undefined;
   try {
@@ -109,6 +110,7 @@ async function record(stack: string, root: string, yaml = readStackYaml(stack, r
   } finally {
     process.setSourceMapsEnabled(sourceMapsEnabled);
     Error.stackTraceLimit = stackTraceLimit;
+    Error.prepareStackTrace = prepareStackTrace;
   }
   if (failure) throw failure.error;
   const { value } = withoutSecrets(await pulumi.runtime.serializeProperties("outputs", { outputs }));

@@ -17,14 +17,20 @@ const recipe = `1 ${require("esbuild/package.json").version}`;
 // Stacks are shown for USDF_DEBUG only, and Pulumi makes thousands: mapping them takes 0.2 s of a preview.
 if (process.env.USDF_DEBUG) process.setSourceMapsEnabled(true);
 Module.enableCompileCache?.(join(cache, "..", "compiled")); // Node 22 and newer: 0.3 s less
-preload("@pulumi/pulumi/typescript-shim", require("./lazyTypescript.cjs"));
+// A tenth of a preview: what Pulumi would load and not use.
+preload("@pulumi/pulumi/typescript-shim", require("./lazy/typescript.cjs"));
+preload("@npmcli/arborist", require("./lazy/arborist.cjs"));
 // Extensionless imports find .ts files from here on.
 Module._extensions[".ts"] = (module, path) => module._compile(translated(path), path);
 
-/** Gives a module in advance: whoever requires it takes this. */
+/** Gives a module in advance: whoever requires it takes this. Nothing where Pulumi brings no such module. */
 function preload(name, exports) {
-  const filename = require.resolve(name);
-  require.cache[filename] = Object.assign(new Module(filename), { filename, loaded: true, exports });
+  try {
+    const filename = require.resolve(name, { paths: [require.resolve("@pulumi/pulumi/package.json")] });
+    require.cache[filename] = Object.assign(new Module(filename), { filename, loaded: true, exports });
+  } catch (error) {
+    if (error.code !== "MODULE_NOT_FOUND") throw error;
+  }
 }
 
 function translated(path) {
