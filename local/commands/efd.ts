@@ -138,8 +138,8 @@ export function register(program: Command): void {
 function common(command: Command): Command {
   return command
     .option("-s, --stack <stack>", "local, or a stack of this checkout", "local")
-    .option("-e, --environment <name>", "one of its environments; needed where it has several")
-    .option("-i, --instrument <name>", "another instrument than that of the environment")
+    .option("-e, --environment <name>", "one of its environments; or give --instrument")
+    .option("-i, --instrument <name>", "LATISS, LSSTCam or LSSTComCam, in any case; default: that of the environment")
     .option("--env", "take the variables of this shell")
     .option("--json", "print JSON");
 }

@@ -27,25 +27,40 @@ type Ask = (place: KubePlace, object: string) => Promise<unknown>;
 const askCluster: Ask = async (place, object) => JSON.parse(await kubectl(place, "get", object, "--output=json"));
 
 /**
+ * Which environment of a stack is meant.
+ * @param isAny - Take the first where nothing tells.
+ * @throws CommandError that names those there are.
+ */
+export function environmentOf(
+  stack: string,
+  { environment, instrument }: { readonly environment?: string; readonly instrument?: string },
+  isAny = false,
+): string {
+  const environments = stackConfig(stack).efd?.environments ?? {};
+  const known = Object.keys(environments);
+  if (environment !== undefined && known.includes(environment)) return environment;
+  const fitting = known.filter(
+    (name) => instrument === undefined || environments[name]!.instrument.toLowerCase() === instrument.toLowerCase(),
+  );
+  if (environment === undefined && fitting.length > 0 && (fitting.length === 1 || isAny)) return fitting[0]!;
+  const which =
+    environment === undefined
+      ? `Which environment of stack ${stack}${instrument === undefined ? "" : ` for ${instrument}`}?`
+      : `No environment ${environment} in stack ${stack}.`;
+  throw new CommandError(`${which} There are: ${known.join(", ") || "none"}.`, exitCodes.usage);
+}
+
+/**
  * Variables of the CronJob of an environment as the cluster has it. Secrets are read into memory only; what they name
  * (databases, EFD) must be reachable from this machine.
  */
 export async function clusterVariables(
   stack: string,
-  environment: string | undefined,
+  environment: string,
   ask: Ask = askCluster,
 ): Promise<{ name: string; env: NodeJS.ProcessEnv }> {
-  const { efd } = stackConfig(stack);
-  const known = Object.keys(efd?.environments ?? {});
-  const chosen = environment ?? (known.length === 1 ? known[0]! : undefined);
-  if (efd === undefined || chosen === undefined || !known.includes(chosen)) {
-    const which =
-      environment === undefined
-        ? `Which environment of stack ${stack}?`
-        : `No environment ${environment} in stack ${stack}.`;
-    throw new CommandError(`${which} There are: ${known.join(", ") || "none"}.`, exitCodes.usage);
-  }
-  const place = { context: efd.kubeContext, namespace: chosen };
+  const efd = stackConfig(stack).efd!;
+  const place = { context: efd.kubeContext, namespace: environment };
   const object = (await ask(place, `cronjob/${efd.name}`)) as CronJob;
   const [{ env: declared = [] }] = object.spec.jobTemplate.spec.template.spec.containers;
   const secrets = await secretsOf(place, declared, ask);
@@ -53,7 +68,7 @@ export async function clusterVariables(
     const reference = valueFrom?.secretKeyRef;
     return [name, reference ? secrets.get(reference.name)?.[reference.key] : value];
   });
-  return { name: `${chosen} (stack ${stack})`, env: { HOME: process.env.HOME, ...Object.fromEntries(values) } };
+  return { name: `${environment} (stack ${stack})`, env: { HOME: process.env.HOME, ...Object.fromEntries(values) } };
 }
 
 /** Values by Secret and key. */

@@ -8,9 +8,9 @@ export interface EfdOptions {
   readonly env?: boolean;
   /** `local`, or a stack of this checkout whose cluster kubectl reaches. */
   readonly stack: string;
-  /** One of `usdf:efd.environments`; may be left out where there is one. */
+  /** One of `usdf:efd.environments`; may be left out where the instrument, or being the only one, tells which. */
   readonly environment?: string;
-  /** Another instrument than that of the environment. */
+  /** Default: that of the environment. */
   readonly instrument?: string;
   readonly json?: boolean;
 }
@@ -25,9 +25,12 @@ export interface EfdPlace {
   readonly env: NodeJS.ProcessEnv & { readonly CONSDB_URL: string };
 }
 
-/** @throws CommandError where the place does not run, cannot be reached, or says too little. */
-export async function efdPlace(options: EfdOptions): Promise<EfdPlace> {
-  const { name, env } = await variables(options);
+/**
+ * @param isAny - Whether any environment of the stack will do, since they share the database.
+ * @throws CommandError where the place does not run, cannot be reached, or says too little.
+ */
+export async function efdPlace(options: EfdOptions, isAny = false): Promise<EfdPlace> {
+  const { name, env } = await variables(options, isAny);
   const instrument = (options.instrument ?? env.INSTRUMENT ?? "").toLowerCase();
   const [primary] = (env.CONSDB_URL ?? "").split(/\s+/).filter(Boolean);
   if (primary === undefined) throw lacks("CONSDB_URL", name);
@@ -46,13 +49,13 @@ function lacks(variable: string, name: string, hint = ""): CommandError {
   return new CommandError(`${variable} is not set in ${name}${hint}.`, exitCodes.usage);
 }
 
-async function variables(options: EfdOptions): Promise<{ name: string; env: NodeJS.ProcessEnv }> {
+async function variables(options: EfdOptions, isAny: boolean): Promise<{ name: string; env: NodeJS.ProcessEnv }> {
   if (options.env) return { name: "the environment of this shell", env: process.env };
-  if (options.stack !== "local") {
-    const { clusterVariables } = await import("./cluster");
-    return clusterVariables(options.stack, options.environment);
-  }
+  const { clusterVariables, environmentOf } = await import("./cluster");
+  const { stack } = options;
+  const environment = environmentOf(stack, options, isAny);
+  if (stack !== "local") return clusterVariables(stack, environment);
   const { localEnvironment } = await import("../runner");
-  const { env } = await localEnvironment("transform", options.environment);
-  return { name: "local", env: { ...env } };
+  const { env } = await localEnvironment("transform", environment);
+  return { name: `${environment} (stack local)`, env: { ...env } };
 }

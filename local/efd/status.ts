@@ -9,7 +9,7 @@ const statuses = ["pending", "idle", "running", "completed", "failed", "stale"];
 
 /** `usdf efd status`: the queue of each instrument of the consolidated database. */
 export async function showStatus(options: EfdOptions): Promise<void> {
-  const place = await efdPlace(options);
+  const place = await efdPlace(options, true);
   const queues = await reading("reading the queue", place.env.CONSDB_URL, async (client) => {
     const known = await queuedInstruments(client);
     const wanted = options.instrument === undefined ? known : known.filter((name) => name === place.instrument);

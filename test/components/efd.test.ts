@@ -1,4 +1,4 @@
-import { clusterVariables } from "../../local/efd/cluster";
+import { clusterVariables, environmentOf } from "../../local/efd/cluster";
 import { settingsOf } from "../../local/efd/connection";
 import { version } from "../../package.json";
 import { loadStackConfig } from "../../components/config";
@@ -391,12 +391,17 @@ describe("usdf efd --stack prod", () => {
     expect(env.LSST_RESOURCES_S3_PROFILE_embargo).toBe(`s3-profile-embargo of ${environment}`);
   });
 
-  it.each([
-    [undefined, "Which environment of stack prod?"],
-    ["lsstcam", "No environment lsstcam in stack prod."],
-  ])("names the environments when it is asked for %s", (environment, text) =>
-    expect(clusterVariables("prod", environment, ask)).rejects.toThrow(
-      new Error(`${text} There are: prod-latiss, prod-lsstcam, prod-lsstcomcam.`),
-    ),
-  );
+  it("finds the environment by its name or its instrument, and names all when it cannot", () => {
+    const all = "There are: prod-latiss, prod-lsstcam, prod-lsstcomcam.";
+    expect(environmentOf("prod", { environment: "prod-latiss" })).toBe("prod-latiss");
+    expect(environmentOf("prod", { instrument: "LSSTcam" })).toBe("prod-lsstcam");
+    expect(environmentOf("prod", {}, true)).toBe("prod-latiss");
+    expect(() => environmentOf("prod", {})).toThrow(new Error(`Which environment of stack prod? ${all}`));
+    expect(() => environmentOf("prod", { environment: "lsstcam" })).toThrow(
+      new Error(`No environment lsstcam in stack prod. ${all}`),
+    );
+    expect(() => environmentOf("prod", { instrument: "DECam" })).toThrow(
+      new Error(`Which environment of stack prod for DECam? ${all}`),
+    );
+  });
 });
