@@ -2,7 +2,7 @@ import type { Span } from "../../workloads/src/transform-efd/model";
 import { isInteger, type Signal, signalsOf } from "./telemetrySamples";
 import type { Topic } from "./telemetryTopics";
 
-export { samplesOf, Signal, signalsOf } from "./telemetrySamples";
+export { type Samples, samplesOf, Signal, signalsOf } from "./telemetrySamples";
 export { type ColumnSource, isEvent, type Topic, topicsOf } from "./telemetryTopics";
 export { type InfluxTarget, type Written, writeTelemetry } from "./telemetryWriter";
 
@@ -25,7 +25,7 @@ export interface TelemetryOptions {
  * const topics = topicsOf(columns); // of the column configuration
  * await writeTelemetry(target, telemetry({ topics, span }));
  * countRows(topics, span); // rows and values by topic
- * samplesOf(signal, field, span); // what is in it, for an independent computation
+ * samplesOf(signal, span); // what is in it, for an independent computation
  * ```
  */
 export function* telemetry({ topics, span, seed, batchBytes = 2 << 20 }: TelemetryOptions): Generator<Buffer> {

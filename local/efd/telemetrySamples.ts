@@ -85,27 +85,36 @@ export function signalsOf(topic: Topic, seed?: number): Signal[] {
   return devices.map((salIndex) => new Signal(topic, salIndex, seed));
 }
 
+/** Samples of one device. */
+export interface Samples {
+  /** Ascending; of a packed series, when each was taken. */
+  readonly timesNs: readonly bigint[];
+  /** By field, as long as `timesNs`. */
+  readonly values: ReadonlyMap<string, readonly number[]>;
+}
+
 /**
- * The samples of one field of one device whose times are in a span, both ends included: what a person would compute a summary
- * from. Of a packed series, the times of the samples and not of the rows.
+ * The samples of one device whose times are in a span, both ends included: what a person would compute a summary from.
  */
-export function samplesOf(signal: Signal, field: string, span: Span): { timesNs: bigint[]; values: number[] } {
+export function samplesOf(signal: Signal, span: Span): Samples {
   const { fields, samplesPerRow, periodNs } = signal.topic;
-  const wanted = fields.indexOf(field);
-  if (wanted < 0) throw new Error(`topic ${signal.topic.name} has no field ${field}`);
   const timesNs: bigint[] = [];
-  const values: number[] = [];
+  const values = fields.map((): number[] => []);
   const stepNs = periodNs / BigInt(samplesPerRow);
   for (let row = signal.firstRow(span.beginNs) - 2; signal.timeNs(row) <= span.endNs + 3n * periodNs; row++) {
-    signal.eachValue(row, (index, sample, value) => {
-      if (index !== wanted) return;
-      const timeNs = samplesPerRow === 1 ? signal.timeNs(row) : signal.packedBeginNs(row) + BigInt(sample) * stepNs;
-      if (timeNs < span.beginNs || timeNs > span.endNs) return;
-      timesNs.push(timeNs);
-      values.push(value);
+    const beginNs = samplesPerRow === 1 ? signal.timeNs(row) : signal.packedBeginNs(row);
+    const isWithin = Array.from({ length: samplesPerRow }, (_, sample) => {
+      const timeNs = beginNs + BigInt(sample) * stepNs;
+      const is = timeNs >= span.beginNs && timeNs <= span.endNs;
+      if (is) timesNs.push(timeNs);
+      return is;
     });
+    if (isWithin.includes(true))
+      signal.eachValue(row, (field, sample, value) => {
+        if (isWithin[sample]) values[field]!.push(value);
+      });
   }
-  return { timesNs, values };
+  return { timesNs, values: new Map(fields.map((field, index) => [field, values[index]!])) };
 }
 
 /** How a field moves. */

@@ -1,5 +1,5 @@
 import { Client } from "pg";
-import { samplesOf, signalsOf, topicsOf } from "../../local/efd/telemetry";
+import { type Samples, samplesOf, signalsOf, topicsOf } from "../../local/efd/telemetry";
 import { type Column, loadColumns } from "../../workloads/src/transform-efd/columns";
 import type { Span } from "../../workloads/src/transform-efd/model";
 
@@ -38,31 +38,43 @@ export async function storedFor(
 
 /**
  * The same from the simulator's formula, by hand: every column but fits, which numpy judges elsewhere.
- * @param played - Topics that have telemetry. Default: all.
+ * @param withTelemetry - Topics that have telemetry. Default: all.
  */
 export async function expectedFor(
   instrument: string,
   span: Span,
-  played?: ReadonlySet<string>,
+  withTelemetry?: ReadonlySet<string>,
 ): Promise<Map<string, number | null>> {
   const { columns } = await loadColumns("builtin", instrument);
   const topics = new Map(topicsOf(columns).map((topic) => [topic.name, topic]));
   const expected = new Map<string, number | null>();
-  for (const column of columns.filter((each) => isByHand(each) && (played?.has(each.topic) ?? true))) {
-    const signals = signalsOf(topics.get(column.topic)!).filter(
-      ({ salIndex }) => column.subset === undefined || column.subset.values.includes(salIndex!),
-    );
-    const samples = (field: string) =>
-      signals
-        .map((signal) => samplesOf(signal, field, { ...span, beginNs: span.beginNs + column.startOffsetNs }))
-        .map(({ timesNs, values }) => timesNs.map((timeNs, index) => ({ timeNs, value: values[index]! })))
-        .flat()
+  // Columns of a topic and offset read the same samples.
+  const played = new Map<string, { salIndex: number | undefined; samples: Samples }[]>();
+  const devicesOf = ({ topic, startOffsetNs }: Column) => {
+    const key = `${topic} ${startOffsetNs}`;
+    const made = played.get(key);
+    if (made) return made;
+    const long = { ...span, beginNs: span.beginNs + startOffsetNs };
+    const devices = signalsOf(topics.get(topic)!).map((signal) => {
+      return { salIndex: signal.salIndex, samples: samplesOf(signal, long) };
+    });
+    played.set(key, devices);
+    return devices;
+  };
+  for (const column of columns.filter((each) => isByHand(each) && (withTelemetry?.has(each.topic) ?? true))) {
+    const { subset, bucketNs, fields, name } = column;
+    const devices = devicesOf(column).filter(({ salIndex }) => subset?.values.includes(salIndex!) ?? true);
+    const valuesOf = (field: string) => {
+      const samples = devices
+        .flatMap(({ samples: { timesNs, values } }) =>
+          timesNs.map((timeNs, index) => ({ timeNs, value: values.get(field)![index]! })),
+        )
         .sort((a, b) => Number(a.timeNs - b.timeNs));
-    const values = (field: string) =>
-      column.bucketNs ? bucketMeans(samples(field), span) : samples(field).map(valueOf);
+      return bucketNs ? bucketMeans(samples, span) : samples.map(({ value }) => value);
+    };
     if (column.isUnpivoted)
-      for (const field of column.fields) expected.set(`${column.name} ${field}`, summary(column, values(field)));
-    else expected.set(column.name, summary(column, column.fields.flatMap(values)));
+      for (const field of fields) expected.set(`${name} ${field}`, summary(column, valuesOf(field)));
+    else expected.set(name, summary(column, fields.flatMap(valuesOf)));
   }
   return expected;
 }
@@ -85,8 +97,6 @@ function isByHand({ function: { name }, isPacked, topic, tables }: Column): bool
   const isExposure = tables.some((table) => table.startsWith("exposure"));
   return name !== "rms_from_polynomial_fit" && !isPacked && !topic.startsWith("lsst.sal.ATMCS.") && isExposure;
 }
-
-const valueOf = ({ value }: { value: number }) => value;
 
 /** Means of the whole seconds within the span. */
 function bucketMeans(samples: readonly { timeNs: bigint; value: number }[], { beginNs, endNs }: Span): number[] {
