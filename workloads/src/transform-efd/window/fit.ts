@@ -1,14 +1,15 @@
+/** Polynomials of degree 0, 1, ... that are orthonormal on given points, as their values there. */
+export type Basis = readonly Float64Array[];
+
 /**
- * What a least-squares polynomial leaves of `y`. The basis is made orthogonal on the points themselves (centred, scaled,
- * Gram-Schmidt twice), so that the result does not suffer from the powers of large numbers.
- * @param x - Points; equal ones are allowed. As long as `y`, which is longer than `degree`.
+ * A basis for least-squares fits. It is made orthogonal on the points themselves (centred, scaled, Gram-Schmidt twice),
+ * so that fits do not suffer from the powers of large numbers.
+ * @param x - Points; equal ones are allowed.
  */
-export function residualsOf(x: Float64Array, y: Float64Array, degree: number): Float64Array {
-  const n = y.length;
+export function basisOf(x: Float64Array, degree: number): Basis {
   const u = scaled(x);
-  const residuals = Float64Array.from(y);
   const basis: Float64Array[] = [];
-  let power = new Float64Array(n).fill(1);
+  let power = new Float64Array(x.length).fill(1);
   for (let k = 0; k <= degree; k++) {
     const before = Math.sqrt(dot(power, power));
     for (let pass = 0; pass < 2; pass++) for (const vector of basis) subtract(power, vector, dot(power, vector));
@@ -17,15 +18,30 @@ export function residualsOf(x: Float64Array, y: Float64Array, degree: number): F
     if (!(norm > before * 1e-13)) break;
     const vector = power.map((value) => value / norm);
     basis.push(vector);
-    for (let pass = 0; pass < 2; pass++) subtract(residuals, vector, dot(residuals, vector));
     power = vector.map((value, i) => value * u[i]!);
   }
-  return residuals;
+  return basis;
 }
 
-/** 0, 1, 2, ... */
-export function indices(n: number): Float64Array {
-  return Float64Array.from({ length: n }, (_, i) => i);
+/** The basis on 0, 1, ..., n - 1. Columns of one topic have the same n in a record, so the last one is kept. */
+export function indexBasis(n: number, degree: number): Basis {
+  if (lastIndexBasis?.n !== n || lastIndexBasis.degree !== degree) {
+    const x = new Float64Array(n);
+    for (let i = 0; i < n; i++) x[i] = i;
+    lastIndexBasis = { n, degree, basis: basisOf(x, degree) };
+  }
+  return lastIndexBasis.basis;
+}
+
+let lastIndexBasis: { readonly n: number; readonly degree: number; readonly basis: Basis } | undefined;
+
+/** What the least-squares fit leaves of `y`, which is as long as the points of the basis. */
+export function residualsOf(y: Float64Array, basis: Basis): Float64Array {
+  const residuals = Float64Array.from(y);
+  for (const vector of basis) {
+    for (let pass = 0; pass < 2; pass++) subtract(residuals, vector, dot(residuals, vector));
+  }
+  return residuals;
 }
 
 /** To -1 ... 1. */

@@ -38,7 +38,8 @@ export async function* partsOf(
   const fields = elements ? [...elements.values()].flat().concat(rowTimeField) : group.fields;
   if (elements?.size === 0) return;
   const preAggregate = reading.isAggregated ? group.preAggregate : undefined;
-  let lengthNs = firstPartNs;
+  // What reaches back before records are events, which are few.
+  let lengthNs = firstPartNs - group.startOffsetNs;
   for (const { beginNs, endNs } of mergeSpans(
     reading.targets.map(({ read }) => read),
     mergeGapNs,

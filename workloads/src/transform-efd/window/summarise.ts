@@ -35,7 +35,8 @@ export async function summarise(
     groups.map((group) => limit(() => summariseGroup(group, records, client, legacy, signal))),
   );
   const values = new Map(results.flatMap((result) => [...result.values]));
-  const unpivoted = (table: UnpivotedTable) => results.flatMap((result) => result.unpivoted[table]);
+  const unpivoted = (table: UnpivotedTable) =>
+    ([] as UnpivotedRow[]).concat(...results.map((result) => result.unpivoted[table]));
   return {
     records,
     pivoted: {
@@ -154,17 +155,17 @@ class GroupRun {
   }
 
   private finishUnpivoted(column: Column, target: Target, tally: Tally): void {
-    column.fields.forEach((field, index) => {
-      const value = tally.valueOf(index, column.function, this.legacy.rms ?? false);
-      if (value === null) return;
-      for (const position of target.records) {
-        const record = this.records[position]!;
-        const table = `${record.kind}_efd_unpivoted` as const;
-        const isLegacyZero = this.legacy.zeroVisits && record.kind === "visit1" && value === 0;
-        if (!column.tables.includes(table) || isLegacyZero) continue;
+    for (const position of target.records) {
+      const record = this.records[position]!;
+      const table = `${record.kind}_efd_unpivoted` as const;
+      if (!column.tables.includes(table)) continue;
+      const isZeroLost = this.legacy.zeroVisits && record.kind === "visit1";
+      column.fields.forEach((field, index) => {
+        const value = tally.valueOf(index, column.function, this.legacy.rms ?? false);
+        if (value === null || (isZeroLost && value === 0)) return;
         this.unpivoted[table].push({ record, property: column.name, field, value });
-      }
-    });
+      });
+    }
   }
 
   result(): GroupResult {

@@ -1,5 +1,5 @@
 import type { SummaryFunction } from "../columns";
-import { indices, residualsOf } from "./fit";
+import { basisOf, indexBasis, residualsOf } from "./fit";
 import type { Rows } from "./selection";
 
 /** n values by their number, mean, sum of squared deviations and bounds: enough for mean, stddev, min and max. */
@@ -102,13 +102,22 @@ export class Tally {
       squares += deviation * deviation;
     }
     const shift = rest / rows.length;
-    const added = { count: rows.length, mean: about + shift, squares: Math.max(0, squares - rest * shift), min, max };
-    const { mean, squares: both, ...bounds } = this.rows === 0 ? added : merged(this.momentsOf(field), added);
-    this.mean[field] = mean;
-    this.squares[field] = both;
-    this.min[field] = bounds.min;
-    this.max[field] = bounds.max;
+    this.merge(field, rows.length, about + shift, Math.max(0, squares - rest * shift), min, max);
     this.last[field] = column[rows[rows.length - 1]!]!;
+  }
+
+  private merge(field: number, count: number, mean: number, squares: number, min: number, max: number): void {
+    if (this.rows === 0) {
+      [this.mean[field], this.squares[field], this.min[field], this.max[field]] = [mean, squares, min, max];
+      return;
+    }
+    const all = merged(this.momentsOf(field), { count, mean, squares, min, max });
+    [this.mean[field], this.squares[field], this.min[field], this.max[field]] = [
+      all.mean,
+      all.squares,
+      all.min,
+      all.max,
+    ];
   }
 
   private momentsOf(field: number): Moments {
@@ -151,8 +160,8 @@ export class Tally {
   private scatter(field: number, { degree, fitBasis }: PolynomialFit, legacyRms: boolean): number | null {
     if (this.rows <= degree) return null;
     const y = concat(this.samples.map((part) => part[field]!));
-    const x = fitBasis === "index" ? indices(y.length) : this.sinceFirst();
-    const residuals = residualsOf(x, y, degree);
+    const basis = fitBasis === "index" ? indexBasis(y.length, degree) : basisOf(this.sinceFirst(), degree);
+    const residuals = residualsOf(y, basis);
     if (!legacyRms) return finite(Math.sqrt(meanSquare(residuals)));
     const fit = y.map((value, i) => value - residuals[i]!);
     return finite(Math.sqrt(variance(y) + variance(fit)));
@@ -184,7 +193,7 @@ function countMissing(column: Float64Array, rows: Uint32Array): number {
   return missing;
 }
 
-/** @see Chan, Golub, LeVeque 1979: moments of two sets from those of each. */
+/** Moments of two sets from those of each. @see Chan, Golub, LeVeque 1979 */
 function merged(one: Moments, other: Moments): Moments {
   const count = one.count + other.count;
   const delta = other.mean - one.mean;
