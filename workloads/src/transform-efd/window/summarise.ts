@@ -110,7 +110,7 @@ class GroupRun {
 
   begin({ targets }: Reading): void {
     this.hasTargets = true;
-    this.waiting = [...targets].sort((a, b) => (a.read.beginNs < b.read.beginNs ? 1 : -1));
+    this.waiting = [...targets].sort((a, b) => Number(b.read.beginNs - a.read.beginNs));
   }
 
   add(part: Part): void {
