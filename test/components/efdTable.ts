@@ -64,10 +64,10 @@ type Row = [
 
 /* prettier-ignore */
 const jobs: Row[] = [
-  ["dev-latiss", "2024-10-02", "2024-10-02T02:15:00Z", "2024-10-02T02:20:00Z", [5, 1], open, job],
+  ["dev-latiss", "trial", "2024-10-02T02:15:00Z", "2024-10-02T02:20:00Z", [5, 1], open, job],
   ["dev-latiss", "legacy", "2022-09-06T17:45:00Z", "2024-10-18T13:40:00Z", [120, 5], open, bigJob],
-  ["dev-lsstcam", "2025-08-15", "2025-08-15T02:00:00Z", "2025-08-15T02:15:00Z", [5, 1], embargo, job],
-  ["dev-lsstcomcam", "2025-04-23", "2025-04-23T12:00:00Z", "2025-04-23T13:40:00Z", [5, 1], embargo, job],
+  ["dev-lsstcam", "trial", "2025-08-15T02:00:00Z", "2025-08-15T02:15:00Z", [5, 1], embargo, job],
+  ["dev-lsstcomcam", "trial", "2025-04-23T12:00:00Z", "2025-04-23T13:40:00Z", [5, 1], embargo, job],
   ["dev-lsstcomcam", "legacy", "2024-12-01T12:00:00Z", "2024-12-12T12:00:00Z", [5, 1], embargo, bigJob],
   ["prod-latiss", "latiss-2023", "2023-01-01T00:00:00Z", "2024-01-01T00:00:00Z", [60, 5], embargo, bigJob],
   ["prod-latiss", "latiss-2024", "2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z", [60, 5], embargo, bigJob],
