@@ -6,6 +6,7 @@ import { getTopic } from "../../components/ceph";
 import { readStackYaml } from "../../local/record";
 import { until } from "../support/network";
 import type { PulumiProject } from "../support/pulumi";
+import { usdf } from "../support/usdf";
 import { missing } from "./controlPlane";
 import { facility } from "./stacks";
 import { Stand } from "./stand";
@@ -63,6 +64,24 @@ const secrets = Object.fromEntries(
       "prompt-processing-dev -> prompt-processing-dev",
       "prompt-processing-dev-20260114 -> prompt-processing-dev-20260114",
     ]);
+  });
+
+  it("starts a back-fill from its suspended CronJob, which no up does; a second start says that it runs", async () => {
+    const jobs = () => stand.cluster.list("jobs", "dev-latiss").filter(({ metadata }) => /legacy/.test(metadata.name));
+    const run = () => usdf({ KUBECONFIG: stand.cluster.kubeconfig }, "efd", "run", "dev-latiss", "legacy", "--json");
+    expect(jobs()).toEqual([]);
+    const first = await run();
+    expect([first.code, first.stderr]).toEqual([0, ""]);
+    expect(JSON.parse(first.stdout)).toMatchObject({ stack: "dev", job: "transformed-efd-dev-legacy", started: true });
+    const [job] = jobs();
+    expect(job.spec).toMatchObject({ suspend: false, ttlSecondsAfterFinished: 600, backoffLimit: 1, parallelism: 1 });
+    expect(job.spec.template.spec.containers[0].env).toContainEqual({
+      name: "DATETIME_START",
+      value: "2022-09-06T17:45:00",
+    });
+    const second = await run();
+    expect([second.code, second.stderr]).toEqual([1, expect.stringContaining("runs, or ended a short while ago")]);
+    expect(jobs()).toHaveLength(1);
   });
 
   it("applies prod, and the next up changes nothing", async () => {

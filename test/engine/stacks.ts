@@ -11,7 +11,8 @@ export const notificationSecret = "notification-secret-of-the-engine-test";
 
 /**
  * A stack with every component: an environment of our programs (profile, webhook, presence, volume, reconcile, alerts), and
- * one of upstream's (keys, Kafka, Rucio); a gateway with a topic and a notification to each, and one to elsewhere.
+ * one of upstream's (keys, Kafka, Rucio); an instrument of the transformed EFD with a back-fill; a gateway with a topic and a
+ * notification to each, and one to elsewhere.
  * @param gateway - URL of the gateway; its bucket `engine-raw` must be there.
  * @param secrets - Who brings the secrets.
  */
@@ -48,6 +49,16 @@ export function everything(gateway: string, secrets: "value" | "externalSecret" 
             rucio: { rse: "R", dtn: "davs://h/", scope: "raw", account: "a", host: "https://rucio" },
           },
           idle: { upstreamTag: "0.99" },
+        },
+      },
+    },
+    "usdf:efd": {
+      kubeContext,
+      secrets: { path: "secret/usdf/engine/efd" },
+      environments: {
+        "engine-lsstcam": {
+          instrument: "LSSTCam",
+          backfills: { march: { start: "2026-03-01T00:00:00", end: "2026-04-01T00:00:00", workers: 4 } },
         },
       },
     },
@@ -89,6 +100,10 @@ export const secretValues = {
   "secret/usdf/engine/ours#elsewhere": "secret-of-elsewhere",
   "secret/usdf/engine/ours#profile": "https://access:key@192.0.2.1",
   "secret/usdf/engine/ours#db-auth.yaml": "- url: postgresql://192.0.2.2/butler",
+  "secret/usdf/engine/efd#consdb-url": "postgresql://usdf:password-of-consdb@192.0.2.3/consdb",
+  "secret/usdf/engine/efd#usdf-efd-password": "password-of-the-efd",
+  "secret/usdf/engine/efd#butler-embargo-password": "password-of-the-registry",
+  "secret/usdf/engine/efd#s3-profile-embargo": "https://access:key-of-embargo@192.0.2.1",
   "secret/usdf/engine/old#redis": "redis-password-of-old",
   "secret/usdf/engine/old#register_svc_rsa": "key-of-rucio",
   "secret/rubin/embargo/read/rubin-summit-users#access_key": "access-key-of-old",
@@ -100,6 +115,7 @@ export const secretValues = {
 
 interface Facility extends Config {
   "usdf:embargo": { kubeContext?: string; environments: Record<string, { kubeContext?: string }> };
+  "usdf:efd": { kubeContext: string };
   "usdf:ceph": { endpoints: Record<string, { url: string }> };
 }
 
@@ -119,7 +135,12 @@ export function facility(stack: "dev" | "prod", gateway: string): Config {
 
 /** Every kubeContext that a stack names. */
 export function contextsOf(stack: "dev" | "prod"): string[] {
-  const { kubeContext: own, environments } = (readStackYaml(stack).config as Facility)["usdf:embargo"];
-  const named = [own, ...Object.values(environments).map((environment) => environment.kubeContext)];
+  const config = readStackYaml(stack).config as Facility;
+  const { kubeContext: own, environments } = config["usdf:embargo"];
+  const named = [
+    own,
+    config["usdf:efd"].kubeContext,
+    ...Object.values(environments).map((environment) => environment.kubeContext),
+  ];
   return [...new Set(named.filter((name) => name !== undefined))];
 }
