@@ -93,6 +93,15 @@ export interface LocalEfd {
   readonly influxdb: { readonly url: string; readonly org: string; readonly bucket: string; readonly token: string };
   /** The consolidated database, with the password. */
   readonly consdbUrl: string;
-  /** The failure monitor's CronJob of each instrument, e.g. `LSSTCam`. */
-  readonly monitors: Readonly<Record<string, { readonly namespace: string; readonly name: string }>>;
+  /** Environment of each instrument, e.g. of `LSSTCam`. */
+  readonly instruments: Readonly<Record<string, LocalInstrument>>;
+}
+
+/** CronJobs of an instrument. */
+export interface LocalInstrument {
+  readonly namespace: string;
+  readonly cronJob: string;
+  readonly failureMonitor: string;
+  /** Length of a window, minutes. */
+  readonly chunkMinutes: number;
 }

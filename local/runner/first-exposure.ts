@@ -2,14 +2,13 @@ import { Redis } from "ioredis";
 import { setTimeout as sleep } from "node:timers/promises";
 import { redisKey } from "../../workloads/src/lib/redisKeys";
 import { dayObsOf } from "../../workloads/src/lib/objectPath";
-import { transformEfdContract } from "../../workloads/src/transform-efd/contract";
 import { exposureSeconds, instrumentNamed, sendExposures, type SentExposure } from "../camera";
 import { CommandError } from "../exit";
 import { fillTelemetry, spanOf } from "../efd/fillTelemetry";
 import type { Progress } from "../services";
 import type { LocalStack } from "./api";
 import type { SupervisorClient } from "./client";
-import { type ExposureRows, transformExposure } from "./first-rows";
+import { endOfNewest, type ExposureRows, instrumentOf, transformExposure } from "./first-rows";
 
 /** Longest way of one exposure from the camera to the Butler, ms. */
 const journeyLimitMs = 60_000;
@@ -38,7 +37,7 @@ export async function sendFirstExposure(
   instrument: string,
   progress: Progress,
 ): Promise<Journey> {
-  const endingAt = endOfFirst(Date.now());
+  const endingAt = stack.efd ? endOfNewest(instrumentOf(stack.efd, instrument), Date.now()) : new Date();
   const span = spanOf({ beginMs: endingAt.getTime() - exposureSeconds * 1000, endMs: endingAt.getTime() });
   const telemetry = stack.efd ? fillTelemetry(stack.efd.influxdb, instrument, [span]) : undefined;
   telemetry?.catch(() => {}); // told below, where it is waited for
@@ -47,12 +46,6 @@ export async function sendFirstExposure(
   await telemetry;
   const rows = await transformExposure(client, stack.efd, instrument, journey.exposure, progress);
   return { ...journey.result, rows };
-}
-
-/** The transformed EFD waits for late telemetry before it takes a minute's window: the exposure is of the last one it takes. */
-function endOfFirst(nowMs: number): Date {
-  const marginMs = transformEfdContract.env.shape.CRON_MARGIN.parse(undefined) * 1000;
-  return new Date(Math.floor((nowMs - marginMs) / 60_000) * 60_000 - 1_000);
 }
 
 async function journeyOf(

@@ -2,7 +2,8 @@ import { Client } from "pg";
 import type { SentExposure } from "../camera";
 import { CommandError } from "../exit";
 import type { Progress } from "../services";
-import type { LocalEfd } from "./api";
+import { transformEfdContract } from "../../workloads/src/transform-efd/contract";
+import type { LocalEfd, LocalInstrument } from "./api";
 import type { SupervisorClient } from "./client";
 
 /** What the transformed EFD has of one exposure. */
@@ -23,8 +24,26 @@ export interface ExposureRows {
 const statementMs = 10_000;
 
 /**
- * Has an exposure summarised now, and reads what became of it. The failure monitor does it: it looks for exposures of the Butler
- * without a row, also in time that the CronJob has done.
+ * When an exposure ended that is the newest which is summarised now: the transformed EFD takes a window when late telemetry had
+ * its time to come.
+ */
+export function endOfNewest({ chunkMinutes }: LocalInstrument, nowMs: number): Date {
+  const marginMs = transformEfdContract.env.shape.CRON_MARGIN.parse(undefined) * 1000;
+  const windowMs = chunkMinutes * 60_000;
+  return new Date(Math.floor((nowMs - marginMs) / windowMs) * windowMs - 1_000);
+}
+
+/** The environment of an instrument. @throws {@link CommandError} when the stack has none. */
+export function instrumentOf(efd: LocalEfd, instrument: string): LocalInstrument {
+  const found = efd.instruments[instrument];
+  if (!found) throw new CommandError(`The stack has no transformed EFD of ${instrument}; see usdf:efd.environments.`);
+  return found;
+}
+
+/**
+ * Has an exposure summarised now, and reads what became of it. The failure monitor looks for exposures of the Butler without a
+ * row. It leaves a window alone that is the CronJob's business at this moment: then that one comes first, and the monitor sees
+ * to what it had no knowledge of.
  * @throws {@link CommandError} when the exposure has no row after it.
  */
 export async function transformExposure(
@@ -34,18 +53,18 @@ export async function transformExposure(
   { exposureId }: SentExposure,
   progress: Progress,
 ): Promise<ExposureRows> {
-  const monitor = efd.monitors[instrument];
-  if (!monitor) throw new CommandError(`The stack has no transformed EFD of ${instrument}; see usdf:efd.environments.`);
-  progress("summarising telemetry");
-  const startedMs = Date.now();
-  const result = await client.runNow(monitor.namespace, monitor.name);
-  const seconds = (Date.now() - startedMs) / 1000;
+  const { namespace, cronJob, failureMonitor } = instrumentOf(efd, instrument);
   const schema = `efd_${instrument.toLowerCase()}`;
-  const rows = await readRows(efd.consdbUrl, schema, exposureId);
-  if (rows) return { exposureId, schema, ...rows, seconds };
+  const startedMs = Date.now();
+  const results: string[] = [];
+  for (const name of [failureMonitor, cronJob, failureMonitor]) {
+    progress(`summarising telemetry: ${namespace}/${name}`);
+    results.push(`${name} ${await client.runNow(namespace, name)}`);
+    const rows = await readRows(efd.consdbUrl, schema, exposureId);
+    if (rows) return { exposureId, schema, ...rows, seconds: (Date.now() - startedMs) / 1000 };
+  }
   throw new CommandError(
-    `${monitor.namespace}/${monitor.name}: ${result}, and exposure ${exposureId} has no row in ${schema}.exposure_efd. ` +
-      `See: usdf logs ${monitor.namespace}`,
+    `Exposure ${exposureId} has no row in ${schema}.exposure_efd (${results.join(", ")}). See: usdf logs ${namespace}`,
   );
 }
 

@@ -1,7 +1,7 @@
 import type { RgwAccess } from "../../components/ceph";
 import { CommandError } from "../exit";
 import { readJson, type State, writeJson } from "../state";
-import type { ApplyRequest, EnvironmentOf, LocalEfd, LocalStack, StatusReport } from "./api";
+import type { ApplyRequest, EnvironmentOf, LocalEfd, LocalInstrument, LocalStack, StatusReport } from "./api";
 import { Backing, type BackingName, backingNames, efdName, explicitUrl } from "./backing";
 import { type CephDesired, readCeph, usersOf } from "./ceph-desired";
 import { Forwarder } from "./forwarder";
@@ -147,13 +147,19 @@ export class Supervisor {
 
   private async localEfd(): Promise<LocalEfd | undefined> {
     if (!this.backing.has("influxdb")) return undefined;
-    const controllers = this.desired.controllers.filter(
-      ({ metadata }) => metadata.labels[componentLabel] === "failure-monitor",
-    );
-    const monitors = controllers.map(async (controller) => {
-      const { process } = (await this.plan(controller, 0)).main[0]!;
+    const of = (component: string) =>
+      this.desired.controllers.filter(({ metadata }) => metadata.labels[componentLabel] === component);
+    const monitors = new Map(of("failure-monitor").map(({ metadata: { namespace, name } }) => [namespace, name]));
+    const instruments = of("transform").map(async (controller) => {
+      const { env } = (await this.plan(controller, 0)).main[0]!.process;
       const { namespace, name } = controller.metadata;
-      return [process.env.INSTRUMENT!, { namespace, name }] as const;
+      const instrument: LocalInstrument = {
+        namespace,
+        cronJob: name,
+        failureMonitor: monitors.get(namespace)!,
+        chunkMinutes: Number(env.TIMEDELTA),
+      };
+      return [env.INSTRUMENT!, instrument] as const;
     });
     return {
       influxdb: {
@@ -163,7 +169,7 @@ export class Supervisor {
         token: this.secrets.influxdb().token,
       },
       consdbUrl: resolveNames(this.secrets.consdbUrl(), this.hosts("")),
-      monitors: Object.fromEntries(await Promise.all(monitors)),
+      instruments: Object.fromEntries(await Promise.all(instruments)),
     };
   }
 
