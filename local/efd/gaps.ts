@@ -143,6 +143,6 @@ function listed(holes: readonly Hole[], limit: number): string {
 function said({ windows, queued }: Requeued): string {
   if (windows === 0) return "There is nothing to queue.";
   const others = windows - queued;
-  const rest = others > 0 ? `; ${others} wait or run already` : "";
-  return `${windows} windows own them: ${queued} queued${rest}. The failure monitor takes them at its next run.`;
+  const rest = others > 0 ? `, ${others} wait or run already` : "";
+  return `Windows that own them: ${windows}; ${queued} queued${rest}. The failure monitor takes them at its next run.`;
 }

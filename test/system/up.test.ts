@@ -8,6 +8,7 @@ import type { LocalStack, StatusReport } from "../../local/runner";
 import type { ExposureRows } from "../../local/runner/first-rows";
 import type { ProcessRecord } from "../../local/runner/registry";
 import { clientOf } from "../../local/camera";
+import type { ValueExplained } from "../../local/efd/explain";
 import { isAlive, type ProcessId } from "../../local/process";
 import type { StackVerified } from "../../local/verify";
 import { registryRows } from "../support/butler";
@@ -151,6 +152,19 @@ describe("usdf up", () => {
       ]),
     ).toContainEqual(["local-lsstcomcam", "transformed-efd-failure-monitor", "Succeeded"]);
     expect((await usdf(one, "logs", "local-lsstcomcam", "-n", "1000")).stdout).toContain(String(exposureId));
+  }, 60_000);
+
+  it("tells an operator that nothing is missing, and how a value came to be", async () => {
+    const instrument = ["--instrument", "LSSTComCam"];
+    const gaps = await json<object>(one, "efd", "gaps", ...instrument);
+    expect(gaps).toMatchObject({ counts: { missing: 0, empty: 0, partial: 0 }, holes: [] });
+    const words = ["mt_salindex301_temperature_0_mean", String(first.journey!.rows.exposureId), ...instrument];
+    const explained = await json<ValueExplained[]>(one, "efd", "explain", ...words);
+    expect(explained.map(({ explanation }) => explanation.table)).toEqual(["exposure_efd", "visit1_efd"]);
+    for (const { explanation, stored } of explained) {
+      expect(explanation.samplesUsed).toBeGreaterThan(0);
+      expect(explanation.values).toEqual(stored);
+    }
   }, 60_000);
 
   it("has summarised the packed series of the auxiliary telescope", async () => {
