@@ -12,6 +12,7 @@ import { startGateway, type TestGateway, testProfile } from "../support/gateway"
 import { testFolder, until } from "../support/network";
 import { root } from "../support/pod";
 import { PulumiProject } from "../support/pulumi";
+import { ClusterEfd } from "./efd";
 import { buildImages } from "./images";
 import { machineAddress, Node } from "./node";
 
@@ -43,6 +44,7 @@ export class EmbargoStack {
     readonly node: Node,
     readonly gateway: TestGateway,
     readonly project: PulumiProject,
+    readonly efd: ClusterEfd,
     private readonly postgres: RunningPostgres,
     private readonly folder: ReturnType<typeof testFolder>,
   ) {}
@@ -59,19 +61,19 @@ export class EmbargoStack {
         dir: join(dir, "postgres"),
         address,
         password: passwords.postgres,
-        databases: ["embargo"],
+        databases: ["embargo", "consdb"],
         networks: [`${address}/32`, podNetwork],
       }),
       images,
     ]);
     await Promise.all([gateway.createBucket(bucketName), gateway.createBucket("rubin-summit-users")]);
     await prepareRegistry(postgres.url("embargo"));
-    await createButler(gateway, postgres);
+    const [efd] = await Promise.all([ClusterEfd.start(dir, address, postgres), createButler(gateway, postgres)]);
     const node = new Node(join(dir, "cluster"));
     try {
       for (const tar of await images) node.load(tar);
       const project = await projectOf(dir, node, gateway);
-      return new EmbargoStack(node, gateway, project, postgres, folder);
+      return new EmbargoStack(node, gateway, project, efd, postgres, folder);
     } catch (error) {
       node.down(); // the other parts end with this process
       throw error;
@@ -84,19 +86,22 @@ export class EmbargoStack {
     const limits = { memory: memoryLimit };
     const registry = `postgresql://${address}:${this.postgres.port}/embargo`;
     const topic = `${environment}-notification`;
+    const profile = this.gateway.env[`LSST_RESOURCES_S3_PROFILE_${testProfile}`]!;
     const secrets = {
       redis: passwords.redis,
       notification: passwords.notification,
-      profile: this.gateway.env[`LSST_RESOURCES_S3_PROFILE_${testProfile}`],
+      profile,
       "db-auth.yaml": JSON.stringify([
         { url: registry, username: this.postgres.user, password: this.postgres.password },
       ]),
     };
     this.project.configure({
       "usdf:platform": { secrets: { kind: "value" } },
-      "usdf:secrets": Object.fromEntries(
-        Object.entries(secrets).map(([field, value]) => [`${vaultPath}#${field}`, value]),
-      ),
+      "usdf:secrets": {
+        ...Object.fromEntries(Object.entries(secrets).map(([field, value]) => [`${vaultPath}#${field}`, value])),
+        ...this.efd.secrets(profile),
+      },
+      "usdf:efd": this.efd.config(`${butlerRepo}/butler.yaml`),
       "usdf:embargo": {
         kubeContext: "local",
         environments: {
@@ -219,7 +224,7 @@ export class EmbargoStack {
   async stop(): Promise<void> {
     this.redis?.disconnect();
     this.node.down();
-    await Promise.all([this.gateway.rgw.stop(), this.postgres.stop()]);
+    await Promise.all([this.gateway.rgw.stop(), this.postgres.stop(), this.efd.stop()]);
     if (!process.env.KEEP_TEST_FOLDER) this.folder.remove();
   }
 

@@ -1,4 +1,5 @@
 /** The embargo system through the real engine, as pods of the real images on a real node. */
+import type { SentExposure } from "../../local/camera";
 import { bucketState } from "../../workloads/src/lib/queue";
 import { redisKey } from "../../workloads/src/lib/redisKeys";
 import { until } from "../support/network";
@@ -85,6 +86,16 @@ const someDetectors = ["R22_S11", "R01_S00", "R14_S22", "R00_SW0", "R44_SG1"];
     const summary = JSON.parse(stack.kubectl("logs", "job/once").trim().split("\n").at(-1)!);
     expect(summary).toMatchObject({ compared: 205, ingestedByRedis: 205, missed: 0 });
     tell("reconciled");
+  });
+
+  it("summarises an exposure's telemetry by a back-fill's Job, started from its CronJob as a person does", async () => {
+    const [exposure] = stack.sent as [SentExposure];
+    await stack.efd.fill(exposure);
+    expect(stack.efd.runBackfill(stack.node)).toMatchObject({ created: 1, completed: 1, failed: 0, exposures: 1 });
+    const { wrong, compared } = await stack.efd.compare(exposure);
+    expect(wrong).toEqual([]);
+    expect(compared).toBeGreaterThan(400);
+    tell(`${compared} values of an exposure are summarised`);
   });
 
   /** Plays the camera, five files a second, while `body` runs. */
