@@ -105,6 +105,9 @@ const instant = z.string().superRefine((text, context) => {
     context.addIssue({ code: "custom", message: `is "${text}", no day and time such as "2024-10-02T02:15:00"` });
 });
 
+/** Without quotes, Pulumi takes a name such as 2024-10-02 for a time, and reads the file no further. */
+const backfillName = objectName.regex(/^[a-z]/, "must begin with a letter");
+
 const backfill = z.strictObject({
   start: instant.describe("Where it begins (UTC)."),
   end: instant.describe("Where it ends (UTC); exclusive."),
@@ -140,7 +143,7 @@ export const efdEnvironmentSchema = z.strictObject({
   cronJob: cronJob.prefault({}).describe("Summarises newly observed time."),
   failureMonitor: failureMonitor.prefault({}).describe("Tries failed tasks again; finds exposures that were missed."),
   backfills: z
-    .record(objectName, backfill)
+    .record(backfillName, backfill)
     .default({})
     .describe("Spans of the past, by name. Each is a suspended CronJob, from which a person starts a Job."),
 });

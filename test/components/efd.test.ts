@@ -315,6 +315,11 @@ describe("usdf:efd", () => {
       'environments.e.backfills.b.end is "yesterday", no day and time such as "2024-10-02T02:15:00".',
     ],
     [
+      "a name that YAML takes for a day",
+      inE({ backfills: { "2024-10-02": span } }),
+      "environments.e.backfills.2024-10-02 is a name that is refused: it must begin with a letter.",
+    ],
+    [
       "a name too long for a CronJob",
       inE({ backfills: { ["b".repeat(40)]: span } }),
       `environments.e.backfills.${"b".repeat(40)} makes the name transformed-efd-${"b".repeat(40)}, longer than 52. Shorten it.`,
