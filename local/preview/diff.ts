@@ -67,17 +67,23 @@ export async function declarationsAtRef(root: string, ref: string, stacks: reado
   }
 }
 
-/** Puts the files of a ref into a folder, and this checkout's packages beside them. */
-async function checkOut(root: string, ref: string, folder: string): Promise<void> {
-  const git = (...args: string[]) => run("git", ["-C", root, ...args], { maxBuffer: 2 ** 30 });
-  const commit = await git("rev-parse", "--verify", "--quiet", "--end-of-options", `${ref}^{commit}`).catch((error) => {
+/** The commit that a ref names. @throws when git knows no such ref. */
+export async function commitOf(root: string, ref: string): Promise<string> {
+  const words = ["-C", root, "rev-parse", "--verify", "--quiet", "--end-of-options", `${ref}^{commit}`];
+  const { stdout } = await run("git", words).catch((error) => {
     const reason = error.code === "ENOENT" ? "git is not installed" : `git knows no commit "${ref}" here`;
     throw new Error(`Cannot compare with "${ref}": ${reason}. Give a branch, tag or commit of this checkout.`, {
       cause: error,
     });
   });
+  return stdout.trim();
+}
+
+/** Puts the files of a ref into a folder, and this checkout's packages beside them. */
+async function checkOut(root: string, ref: string, folder: string): Promise<void> {
+  const commit = await commitOf(root, ref);
   const archive = join(folder, "ref.tar");
-  await git("archive", "--format=tar", `--output=${archive}`, commit.stdout.trim());
+  await run("git", ["-C", root, "archive", "--format=tar", `--output=${archive}`, commit], { maxBuffer: 2 ** 30 });
   await run("tar", ["-xf", archive, "-C", folder]);
   await rm(archive);
   for (const modules of ["node_modules", "workloads/node_modules"])

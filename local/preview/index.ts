@@ -26,6 +26,7 @@ export async function preview(names: readonly string[], ref?: string): Promise<P
   const known = stacksOf();
   const shown = names.length > 0 ? [...new Set(names)] : ["prod", "dev"].filter((name) => known.includes(name));
   requireStacks(shown, known);
+  if (ref !== undefined) await comparison().commitOf(root, ref); // before seconds of work
   const others = known.filter((name) => name !== "local" && !shown.includes(name));
   const record = async (stack: string) => declarationOf(await recordStack(stack));
   const inFull: Declaration[] = [];
@@ -71,9 +72,11 @@ export async function preview(names: readonly string[], ref?: string): Promise<P
   };
 }
 
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded only when asked for
+const comparison = () => require("./diff") as typeof import("./diff");
+
 async function changesSince(ref: string, declarations: readonly Declaration[]) {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded only when asked for
-  const { changesBetween, declarationsAtRef } = require("./diff") as typeof import("./diff");
+  const { changesBetween, declarationsAtRef } = comparison();
   const before = await declarationsAtRef(
     root,
     ref,
