@@ -20,7 +20,7 @@ export interface Journey {
   readonly files: number;
   /** From the first PUT to the last. */
   readonly putSeconds: number;
-  /** From the last PUT until every file is in the Butler, and until presence has answered for every detector it knows. */
+  /** From the last PUT until every file is in the Butler with its visit, and presence has answered for each detector. */
   readonly ingestSeconds: number;
   /** None where the stack has no transformed EFD. */
   readonly rows?: ExposureRows;
@@ -78,15 +78,16 @@ async function journeyOf(
   return { exposure, result: { instrument, obsId: exposure.obsId, files, putSeconds: sent.seconds, ingestSeconds } };
 }
 
-/** Waits until every file of the exposure is in the Butler. */
+/** Waits until every file of the exposure is in the Butler, and its visit is defined. */
 async function follow(redis: Redis, stack: LocalStack, exposure: SentExposure, progress: Progress): Promise<void> {
   const paths = exposure.keys.map((key) => `${stack.bucket.path}/${key}`);
   const deadline = Date.now() + journeyLimitMs;
   for (;;) {
     const times = await redis.pipeline(paths.map((path) => ["hget", redisKey.file(path), "ingest_time"])).exec();
     const ingested = times!.filter(([, time]) => typeof time === "string").length;
+    const followUps = await redis.zcard(redisKey.followUp(stack.bucket.path));
     progress(`${ingested} of ${paths.length} files in the Butler`);
-    if (ingested === paths.length) return;
+    if (ingested === paths.length && followUps === 0) return;
     const dead = await redis.hmget(redisKey.dead(stack.bucket.path), ...paths);
     const [reason] = dead.filter((entry) => entry !== null);
     if (reason) throw new CommandError(`${exposure.obsId} was refused: ${reason}. See: usdf embargo dead list`);
@@ -95,7 +96,7 @@ async function follow(redis: Redis, stack: LocalStack, exposure: SentExposure, p
       const queued = received!.filter(([, time]) => typeof time === "string").length;
       throw new CommandError(
         `${exposure.obsId}: after ${journeyLimitMs / 1000} s enqueue has heard of ${queued} of ${paths.length} files and ` +
-          `${ingested} are in the Butler. See: usdf status, usdf logs enqueue, usdf logs ingest`,
+          `${ingested} are in the Butler, ${followUps} follow-ups wait. See: usdf status, usdf logs enqueue, usdf logs ingest`,
       );
     }
     await sleep(50);
