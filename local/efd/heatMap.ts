@@ -20,14 +20,14 @@ export interface Cell {
   readonly about: string;
 }
 
-/** A heat map before it is drawn: rows of cells, `undefined` where there is no record. */
+/** A heat map before it is drawn: rows of cells, `undefined` where there is no record, `outside` what was not looked at. */
 export interface HeatMap {
   readonly title: string;
   /** Labels over the columns; an empty one is not drawn. */
   readonly columns: readonly string[];
   readonly rows: readonly {
     readonly label: string;
-    readonly cells: readonly (Cell | undefined)[];
+    readonly cells: readonly (Cell | "outside" | undefined)[];
     /** Of the whole row; only where a row is a day. */
     readonly counts?: Counts;
   }[];
@@ -130,7 +130,7 @@ export function dayMap(title: string, tally: Tally, since: number, until: number
     label,
     cells: Array.from({ length: weeks }, (_, week) => {
       const day = days[week * 7 + weekday];
-      return day === undefined || day < since ? undefined : cell(tally.day(day), String(day));
+      return day === undefined || day < since ? "outside" : cell(tally.day(day), String(day));
     }),
   }));
   return { title, columns, rows };

@@ -58,7 +58,8 @@ function drawn(map: HeatMap, left: number, top: number, labelWidth: number): str
   return ["<g>", text(left, top + 14, map.title, 'font-weight="bold"'), ...heads, ...rows, "</g>"].join("\n");
 }
 
-function field(cell: Cell | undefined, x: number, y: number): string {
+function field(cell: Cell | "outside" | undefined, x: number, y: number): string {
+  if (cell === "outside") return "";
   if (cell === undefined) return `<rect x="${x}" y="${y}" width="${size}" height="${size}" rx="3" fill="#f2f2f2"/>`;
   const level = levelOf(cell.counts);
   const holes = holesOf(cell.counts);

@@ -44,7 +44,8 @@ function header(labels: readonly string[]): string {
   return labels.reduce((line, label, index) => (label === "" ? line : line.padEnd(index * cellWidth) + label), "");
 }
 
-function shown(cell: Cell | undefined): string {
+function shown(cell: Cell | "outside" | undefined): string {
+  if (cell === "outside") return " ".repeat(cellWidth);
   if (cell === undefined) return painted(colour.dim, "·");
   const level = levelOf(cell.counts);
   const worst = worstOf(cell.counts);

@@ -138,11 +138,23 @@ describe("the map", () => {
     expect(map.columns).toEqual(["", "Nov", "", "", "", ""]); // the last week begins on 30 November
     expect(map.rows.map(({ label }) => label)).toEqual(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]);
     const found = map.rows.flatMap(({ label, cells }) =>
-      cells.flatMap((cell, week) => (cell ? [[label, week, cell.about, levelOf(cell.counts)]] : [])),
+      cells.flatMap((cell, week) =>
+        typeof cell === "object" ? [[label, week, cell.about, levelOf(cell.counts)]] : [],
+      ),
     );
     expect(found).toEqual([
       ["Thu", 3, "20261119", "half"],
       ["Fri", 3, "20261120", "some"],
+    ]);
+    expect(map.rows.flatMap(({ cells }) => cells).filter((cell) => cell === "outside")).toHaveLength(4 + 3);
+    expect(plainLines(map, 120).slice(2, 9)).toEqual([
+      "Mon    ·  ·  ·  ·  ·",
+      "Tue    ·  ·  ·  ·  ·",
+      "Wed    ·  ·  ·  ·  ·",
+      "Thu    ·  ·  ▒e ·  ·",
+      "Fri ·  ·  ·  ░p ·",
+      "Sat ·  ·  ·  ·  ·",
+      "Sun ·  ·  ·  ·  ·",
     ]);
   });
 
