@@ -1,7 +1,7 @@
 import { isEvent, topicsOf } from "../../local/efd/telemetry";
 import { type Column, loadColumns } from "../../workloads/src/transform-efd/columns";
 import { createEfdClient } from "../../workloads/src/transform-efd/influx";
-import { InfluxqlDecoder } from "../../workloads/src/transform-efd/influx/influxql";
+import { InfluxqlDecoder } from "../../workloads/src/transform-efd/influx/influxqlAnswer";
 import type { DimensionRecord, EfdClient, Series, SeriesQuery } from "../../workloads/src/transform-efd/model";
 import { summarise } from "../../workloads/src/transform-efd/window";
 import { testAddress } from "../support/network";

@@ -1,5 +1,5 @@
-import { FluxDecoder } from "../../../workloads/src/transform-efd/influx/flux";
-import { InfluxqlDecoder } from "../../../workloads/src/transform-efd/influx/influxql";
+import { FluxDecoder } from "../../../workloads/src/transform-efd/influx/fluxAnswer";
+import { InfluxqlDecoder } from "../../../workloads/src/transform-efd/influx/influxqlAnswer";
 import * as numbers from "../../../workloads/src/transform-efd/influx/number";
 import type { Decoder } from "../../../workloads/src/transform-efd/influx/samples";
 

@@ -3,8 +3,11 @@ import type { Logger } from "pino";
 import { backoffMs, sleep } from "../../lib/process";
 import type { EfdClient, FieldType, Series, SeriesQuery } from "../model";
 import { EfdError, refusesFieldType } from "./errors";
+import { FieldKeys } from "./fieldKeys";
 import * as flux from "./flux";
+import { FluxDecoder, FluxFields } from "./fluxAnswer";
 import * as influxql from "./influxql";
+import { InfluxqlDecoder } from "./influxqlAnswer";
 import { joinParts, type Part } from "./join";
 import type { Decoder } from "./samples";
 import { type Ask, Transport } from "./transport";
@@ -158,7 +161,7 @@ class InfluxClient implements EfdClient {
     const about = `${query.topic} (${fields.length === 1 ? `field ${fields[0]}` : `${fields.length} fields from ${fields[0]}`})`; // prettier-ignore
     try {
       const series = await this.ask(this.series(text, fields.length), about, signal, () =>
-        this.isFlux ? new flux.FluxDecoder(fields, origin) : new influxql.InfluxqlDecoder(fields, origin),
+        this.isFlux ? new FluxDecoder(fields, origin) : new InfluxqlDecoder(fields, origin),
       );
       return [{ fields, series }];
     } catch (error) {
@@ -176,9 +179,7 @@ class InfluxClient implements EfdClient {
   private askFields(topic: string, signal: AbortSignal): Promise<ReadonlyMap<string, FieldType>> {
     const text = `SHOW FIELD KEYS FROM ${this.source}.${influxql.quoted(topic)}`;
     const ask = this.isFlux ? this.series(flux.fieldsText(this.options.database ?? "efd", topic), 0) : this.influxql(text, {}); // prettier-ignore
-    return this.ask(ask, `the fields of ${topic}`, signal, () =>
-      this.isFlux ? new flux.FluxFields() : new influxql.FieldKeys(),
-    );
+    return this.ask(ask, `the fields of ${topic}`, signal, () => (this.isFlux ? new FluxFields() : new FieldKeys()));
   }
 
   private series(text: string, fields: number): Ask {
