@@ -88,7 +88,7 @@ const env = (given: Partial<RepositoryEnv> = {}): RepositoryEnv => ({
 });
 
 const ns = (utc: string) => BigInt(Date.parse(`${utc}Z`)) * 1_000_000n;
-const endingIn = (start: string, end: string) => registry.endingIn({ startNs: ns(start), endNs: ns(end) });
+const endingIn = (start: string, end: string) => registry!.endingIn({ startNs: ns(start), endNs: ns(end) });
 const idsEndingIn = async (start: string, end: string) =>
   (await endingIn(start, end)).records.map(({ kind, id }) => `${kind} ${id}`);
 

@@ -11,6 +11,8 @@ export interface RunParts extends WorkerParts {
   readonly marginSeconds: number;
   /** Days that the failure monitor compares with the Butler, and that a cronjob looks for missing windows in. */
   readonly monitorDays: number;
+  /** Now, ms since 1970; default: the clock of this machine. */
+  readonly clock?: () => number;
 }
 
 /** What a run did. */
@@ -35,6 +37,7 @@ export class RunFailedError extends FacilityError {
 
 /** So many tasks in a row that nothing could be computed of: the EFD is away, and the rest of the queue waits for it. */
 const wholeFailures = 5;
+const leasePollMs = 2_000;
 
 /**
  * Runs a mode until there is nothing to do for it.
@@ -49,21 +52,21 @@ export async function run(mode: Mode, parts: RunParts, stop: AbortSignal): Promi
   if (created > 0) parts.log.info({ count: created }, "tasks_created");
   const sum = { created, completed: 0, failed: 0, left: 0, exposures: 0, visits: 0, stale };
   let inRow = 0;
-  let hasWaited = false;
+  let waitUntilMs: number | undefined;
   while (!stop.aborted && inRow < wholeFailures) {
     const task = await parts.queue.claim(mode, stop);
     if (!task) {
-      if (hasWaited || !(await waitForLease(mode, parts, stop))) break;
-      hasWaited = true;
+      waitUntilMs ??= Date.now() + parts.leaseSeconds * 1000;
+      if (Date.now() > waitUntilMs || !(await waitForLease(mode, parts, stop))) break;
       continue;
     }
-    hasWaited = false;
+    waitUntilMs = undefined;
     const end = await worker.run(task, stop);
     if (end.result === "completed" || end.result === "failed") sum[end.result]++;
     else sum.left++;
     sum.exposures += end.rows.exposure;
     sum.visits += end.rows.visit1;
-    inRow = end.isWholeFailure ? inRow + 1 : 0;
+    if (end.answers !== "not asked") inRow = end.answers === "none" ? inRow + 1 : 0;
     if (end.rows.exposure + end.rows.visit1 > 0) await worker.repair(stop);
   }
   if (stop.aborted) parts.log.warn("shutdown_signal_received");
@@ -76,8 +79,8 @@ export async function run(mode: Mode, parts: RunParts, stop: AbortSignal): Promi
 }
 
 async function createTasks(mode: Mode, parts: RunParts, stop: AbortSignal): Promise<number> {
-  const { database, windows, marginSeconds, monitorDays: days, log } = parts;
-  const nowMs = Date.now();
+  const { database, windows, marginSeconds, monitorDays: days, clock = Date.now, log } = parts;
+  const nowMs = clock();
   const dueMs = nowMs - marginSeconds * 1000;
   switch (mode.name) {
     case "job":
@@ -91,12 +94,15 @@ async function createTasks(mode: Mode, parts: RunParts, stop: AbortSignal): Prom
   }
 }
 
-/** A job ends when its whole range is done: it waits once for the lease of a worker that may have died. */
-async function waitForLease(mode: Mode, { queue, leaseSeconds }: RunParts, stop: AbortSignal): Promise<boolean> {
+/**
+ * A job ends when its whole range is done: it waits for as long as a lease lasts, in case one of the workers that still have tasks
+ * of it has died. @returns false when there are none.
+ */
+async function waitForLease(mode: Mode, { queue }: RunParts, stop: AbortSignal): Promise<boolean> {
   if (mode.name !== "job") return false;
   const ms = await queue.firstLeaseEndMs(mode);
   if (ms === undefined) return false;
-  await sleep(Math.min(ms, leaseSeconds * 1000) + 50, stop);
+  await sleep(Math.min(ms + 50, leasePollMs), stop);
   return true;
 }
 

@@ -26,13 +26,13 @@ export interface TaskEnd {
   readonly result: "completed" | "failed" | "lost" | "released";
   /** Rows stored by kind of record. */
   readonly rows: Readonly<Record<RecordKind, number>>;
-  /** Whether nothing at all could be computed: somebody else's fault, most likely, that the next task will meet too. */
-  readonly isWholeFailure: boolean;
+  /** What came of the questions: no answer at all is somebody else's fault, most likely, that the next task will meet too. */
+  readonly answers: "some" | "none" | "not asked";
 }
 
 /** Topics that a task's note names. */
 const namedTopics = 10;
-const nothing = { rows: { exposure: 0, visit1: 0 }, isWholeFailure: false } as const;
+const nothing = { rows: { exposure: 0, visit1: 0 }, answers: "not asked" } as const;
 
 /** Does tasks, each under a lease that it keeps alive. */
 export class Worker {
@@ -86,7 +86,7 @@ export class Worker {
     return {
       result: failed.length > 0 ? "failed" : "completed",
       rows: stored.rows,
-      isWholeFailure: failed.length > 0 && failed.length === summary.topics.length,
+      answers: summary.topics.length === 0 ? "not asked" : failed.length < summary.topics.length ? "some" : "none",
     };
   }
 
@@ -121,7 +121,7 @@ export class Worker {
     }
     log.error({ task_id: task.id, error: messageOf(error) }, "task_processing_failed");
     const isOurs = await queue.fail(task, messageOf(error));
-    return { ...nothing, result: isOurs ? "failed" : "lost", isWholeFailure: isOurs };
+    return { ...nothing, result: isOurs ? "failed" : "lost", answers: "none" };
   }
 }
 

@@ -71,10 +71,6 @@ export class Secondaries {
     return new Map([...none, ...rows.map(({ target, tasks }) => [target, tasks] as const)]);
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.secondaries.map((database) => database.close()));
-  }
-
   private async lacking(target: Database): Promise<Lacking[]> {
     const query = `select task_id, since::text, exposures, visits from ${this.table} where target = $1
       order by since, task_id limit ${batch}`;
