@@ -15,12 +15,14 @@ const packages = resolve(__dirname, "../../workloads/butler");
  */
 export async function warmPython(dir: string): Promise<string> {
   const python = await ensureButlerPython();
-  const socket = await server(python);
+  const socket = await (started ??= server(python));
   const path = join(dir, "warm-python");
   writeFileSync(path, `#!/bin/sh\nexec "${python}" -I -S "${join(programs, "client.py")}" "${socket}"\n`);
   chmodSync(path, 0o755);
   return path;
 }
+
+let started: Promise<string> | undefined;
 
 /** One server for all test files of this process; it ends with the process. @returns its socket. */
 async function server(python: string): Promise<string> {
@@ -34,7 +36,7 @@ async function server(python: string): Promise<string> {
     child.once("error", reject);
     child.once("exit", (code, signal) => reject(new Error(`The warm Butler ended with ${signal ?? code}.`)));
   });
-  await Promise.race([ended, until("the warm Butler", () => existsSync(socket), { timeoutMs: 60_000 })]);
+  await Promise.race([ended, until("the warm Butler", () => existsSync(socket), { timeoutMs: 100_000 })]);
   child.unref();
   (child.stdin as unknown as { unref(): void }).unref();
   return socket;

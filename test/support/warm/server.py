@@ -67,9 +67,10 @@ def run(caller: socket.socket, descriptors: list[int], environment: dict[str, st
 def serve(path: str) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(f"{path}.part")
+    part = f"{path}.{os.getpid()}"
+    listener.bind(part)
     listener.listen(64)
-    os.rename(f"{path}.part", path)  # who sees it can connect
+    os.rename(part, path)  # who sees it can connect
 
     def end_with_parent() -> None:
         sys.stdin.read()
