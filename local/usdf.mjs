@@ -6,7 +6,16 @@
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -45,7 +54,10 @@ async function installPackages() {
   const hash = createHash("sha256").update(lockText).digest("hex");
   const stamp = join(root, "node_modules", ".usdf-stamp");
   if (read(stamp) === hash) return;
-  if (!isInstalled(JSON.parse(lockText))) await npmCi();
+  if (!isInstalled(JSON.parse(lockText))) {
+    refuseLink(join(root, "node_modules"));
+    await npmCi();
+  }
   writeFileSync(stamp, hash);
 }
 
@@ -57,6 +69,15 @@ function isInstalled(lock) {
   return Object.entries(lock.packages)
     .filter(([path, entry]) => path.includes("node_modules/") && !entry.link && !entry.optional)
     .every(([path, { version }]) => installed[path]?.version === version);
+}
+
+/** npm would empty the folder that a link leads to, under whoever else works with it. */
+function refuseLink(folder) {
+  if (!lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) return;
+  throw new Error(
+    `${folder} is a link to ${readlinkSync(folder)}, where packages are not those of this package-lock.json. ` +
+      "Remove the link, or run npm ci there.",
+  );
 }
 
 function npmCi() {
