@@ -156,7 +156,7 @@ describe("a job", () => {
   it("stores the columns whose topic answered, fails the task for the others, and repeats it in its next run", async () => {
     add(1, 58);
     efd.b = "failed";
-    await expect(go(job(60, 55))).rejects.toThrow("1 tasks failed. See error and topics of the tasks.");
+    await expect(go(job(60, 55))).rejects.toThrow("Failed tasks: 1. See error and topics of the tasks.");
     expect(await rows()).toEqual([[1, 1.25, null]]);
     expect(await tasks("rtrim(status), exposures, error, topics")).toEqual([
       [
@@ -170,7 +170,7 @@ describe("a job", () => {
       ],
     ]);
     efd = { a: "failed", b: "ok" };
-    await expect(go(job(60, 55))).rejects.toThrow("1 tasks failed.");
+    await expect(go(job(60, 55))).rejects.toThrow("Failed tasks: 1.");
     expect(await rows()).toEqual([[1, 1.25, 1.5]]); // a failure takes nothing away
     efd.a = "ok";
     expect(await go(job(60, 55))).toMatchObject({ completed: 1 });
@@ -191,7 +191,7 @@ describe("a job", () => {
     for (let id = 1; id <= 12; id++) add(id, 121 - id * 5);
     efd = { a: "failed", b: "failed" };
     await expect(go(job(120, 60))).rejects.toThrow(
-      "5 tasks failed. Nothing could be computed for 5 tasks in a row; the others still wait.",
+      "Failed tasks: 5. Nothing could be computed for 5 tasks in a row; the others still wait.",
     );
     expect(await rows()).toEqual([]);
     expect(await all("select rtrim(status), count(*)::int from efd_scheduler.latiss group by 1 order by 1")).toEqual([
@@ -320,7 +320,7 @@ describe("the failure monitor", () => {
     await go(job(60, 55));
     add(2, 53);
     efd.b = "failed";
-    await expect(go(job(55, 50))).rejects.toThrow("1 tasks failed.");
+    await expect(go(job(55, 50))).rejects.toThrow("Failed tasks: 1.");
     await client.query(`delete from ${schema}.exposure_efd where exposure_id = 2`);
     expect(await go({ name: "failure-monitor" })).toMatchObject({ created: 0, completed: 0, failed: 0 });
   });
@@ -328,10 +328,10 @@ describe("the failure monitor", () => {
   it("fails itself when a task is given up, so that somebody looks", async () => {
     add(1, 58);
     efd.b = "failed";
-    await expect(go(job(60, 55))).rejects.toThrow("1 tasks failed.");
+    await expect(go(job(60, 55))).rejects.toThrow("Failed tasks: 1.");
     await client.query("update efd_scheduler.latiss set created_at = created_at - interval '73 hours'");
     await expect(go({ name: "failure-monitor" })).rejects.toThrow(
-      "1 tasks failed for good: they are stale now. See error and topics of the tasks.",
+      "Tasks given up for good, stale now: 1. See error and topics of the tasks.",
     );
     expect(await go({ name: "failure-monitor" })).toMatchObject({ stale: 0, created: 0 });
   });

@@ -42,18 +42,18 @@ export type Mode =
  */
 export function readOptions(words: readonly string[], environment: NodeJS.ProcessEnv): Options {
   const faults: string[] = [];
-  const given = readFlags(words, faults);
+  const given = { ...environment, ...readFlags(words, faults) };
   let env: Env | undefined;
   try {
-    env = parseEnv(transformEfdContract, { ...environment, ...given });
+    env = parseEnv(transformEfdContract, given);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     faults.push(...error.faults);
   }
   const mode = env && readMode(env, faults);
-  const urls = env ? env.CONSDB_URL.split(/\s+/).filter((url) => url !== "") : [];
+  const urls = (given.CONSDB_URL ?? "").split(/\s+/).filter((url) => url !== "");
   urls.forEach((url, index) => checkDatabase(url, index, faults));
-  if (env?.EFD) checkEfd(env.EFD, faults);
+  if (given.EFD) checkEfd(given.EFD, faults);
   if (!env || !mode || faults.length > 0) throw new ConfigError(transformEfdContract.name, faults);
   const LOG_CONFIG = environment.LOG_CONFIG ? env.LOG_CONFIG : env.LOG_LEVEL || env.LOG_CONFIG;
   return { ...env, LOG_CONFIG, mode, databases: { primary: urls[0]!, secondaries: urls.slice(1) } };

@@ -108,8 +108,8 @@ async function waitForLease(mode: Mode, { queue }: RunParts, stop: AbortSignal):
 
 function faultsOf(mode: Mode, sum: RunReport, inRow: number): string[] {
   return [
-    ...(mode.name === "job" && sum.failed > 0 ? [`${sum.failed} tasks failed.`] : []),
-    ...(sum.stale > 0 ? [`${sum.stale} tasks failed for good: they are stale now.`] : []),
+    ...(mode.name === "job" && sum.failed > 0 ? [`Failed tasks: ${sum.failed}.`] : []),
+    ...(sum.stale > 0 ? [`Tasks given up for good, stale now: ${sum.stale}.`] : []),
     ...(inRow >= wholeFailures
       ? [`Nothing could be computed for ${inRow} tasks in a row; the others still wait.`]
       : []),
