@@ -40,12 +40,12 @@ afterEach(async () => {
   await stand.redis.flushall();
 });
 
-const worker = (maxAttempts = 3, target = uri) =>
+const worker = (maxAttempts = 3, target = uri, timeoutMs = 4_000) =>
   new FollowUpWorker({
     followUps: new FollowUps(stand.redis, bench.bucket),
     butler: bench.child,
     log,
-    webhook: { uri: target, timeoutMs: 200 },
+    webhook: { uri: target, timeoutMs },
     maxAttempts,
     retryBaseMs: 20,
     retryMaxMs: 40,
@@ -85,7 +85,7 @@ it("C7: a webhook that is silent holds up no ingest, is tried again, and ends as
   await bench.enqueue(exposure!.keys);
   await bench.drain();
   expect(await bench.stored()).toHaveLength(1);
-  await untilDone(worker());
+  await untilDone(worker(3, uri, 200));
   expect(calls).toHaveLength(3);
   const letters = [];
   for await (const letter of deadLetters(stand.redis, bench.bucket)) letters.push(letter);
