@@ -26,11 +26,10 @@ export class Node extends Cluster {
    * Gives every load balancer that has no address its own ClusterIP as address: from the machine a ClusterIP answers,
    * so what is published there is what a client reaches.
    */
-  balance(): void {
-    for (const service of this.list("services")) {
-      const { spec, status } = service;
+  async balance(): Promise<void> {
+    for (const { metadata, spec, status } of (await this.call("GET", "/api/v1/services")).items) {
       if (spec.type !== "LoadBalancer" || status.loadBalancer?.ingress) continue;
-      this.report(service, { loadBalancer: { ingress: [{ ip: spec.clusterIP }] } });
+      await this.report("services", metadata, { loadBalancer: { ingress: [{ ip: spec.clusterIP }] } });
     }
   }
 

@@ -1,19 +1,21 @@
+import type { ChildProcess } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { getNotifications, type RgwAccess, topicProvider } from "../../components/ceph";
 import { readStackYaml } from "../../local/record";
 import { type RunningRgw, startRgw } from "../../local/services/rgw";
-import { testFolder } from "../support/network";
-import { PulumiProject, type PulumiProjectOptions } from "../support/pulumi";
+import { testFolder, until } from "../support/network";
+import { type Ended, PulumiProject, type PulumiProjectOptions } from "../support/pulumi";
 import { TestVault } from "../support/vault";
 import { ControlPlane } from "./controlPlane";
 import { contextsOf } from "./stacks";
 
 /** The gateway is at the same address each time: it stands in the recorded state. */
 const address = "127.77.22.1";
-const keys = { accessKeyId: "engine-access", secretAccessKey: "engine-secret-key" };
-const buckets = ["engine-raw", "rubin-pp-dev", "rubin-summit", "rubin-sts", "rubinobs-lfa-cp"];
+/** Of the gateway's one user. */
+export const keys = { accessKeyId: "engine-access", secretAccessKey: "engine-secret-key" };
+const buckets = ["engine-raw", "rubin-pp-dev", "rubin-summit", "rubin-sts", "rubinobs-lfa-cp", "moved-raw"];
 
 /** Everything that stacks need to be applied: an API server, a gateway with their buckets, and Vault. */
 export class Stand {
@@ -67,8 +69,36 @@ export class Stand {
         AWS_SHARED_CREDENTIALS_FILE: credentials,
         VAULT_ADDR: this.vault.address,
         VAULT_TOKEN: this.vault.rootToken,
+        ...options.environment,
       },
     });
+  }
+
+  /**
+   * Starts an up whose pods do not become ready, until {@link settles} is true again, and stops it while it waits for them: as
+   * many steps as the engine takes at a time wait for pods, addresses and volumes.
+   * @param namespaces - Of its pods.
+   * @throws Error with what it wrote when it ends before.
+   */
+  async beginUp(
+    project: PulumiProject,
+    namespaces: readonly string[],
+    stop: (cli: ChildProcess) => void,
+  ): Promise<ReturnType<PulumiProject["begin"]>> {
+    this.settles = false;
+    const up = project.begin("up", "--yes", "--skip-preview");
+    let early: Ended | undefined;
+    up.ended.then(
+      (ended) => (early = ended),
+      () => {}, // whoever awaits it sees why
+    );
+    const waits = async () => early !== undefined || (await this.cluster.podsOf(...namespaces)).length >= 3;
+    await until("the up to wait for pods", waits, { timeoutMs: 120_000 }).finally(() => {
+      stop(up.cli);
+      this.settles = early !== undefined;
+    });
+    if (early) throw new Error(`The up ended before its pods waited:\n${early.output}`);
+    return up;
   }
 
   /** Puts secrets into Vault, by `<path>#<field>`. */

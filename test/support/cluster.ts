@@ -1,7 +1,10 @@
 /** A real Kubernetes for tests: the control plane alone, or with a node; see test/engine/controlPlane.ts and test/cluster/node.ts. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { Agent, request } from "node:https";
 import { join, resolve } from "node:path";
+import { text } from "node:stream/consumers";
+import { parse } from "yaml";
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- objects of the API server, looked into field by field */
 
@@ -30,6 +33,9 @@ const customKinds = ["externalsecrets", "secretstores", "vaultsecrets", "podmoni
 export abstract class Cluster {
   readonly kubeconfig: string;
   private readonly environment: NodeJS.ProcessEnv;
+  private readonly server: URL;
+  private readonly token: string;
+  private readonly agent = new Agent({ keepAlive: true, rejectUnauthorized: false });
 
   /**
    * Starts it.
@@ -42,6 +48,9 @@ export abstract class Cluster {
       .trim()
       .split("\n")
       .at(-1)!;
+    const config = parse(readFileSync(this.kubeconfig, "utf8"));
+    this.server = new URL(config.clusters[0].cluster.server);
+    this.token = config.users[0].user.token;
     try {
       this.kubectl("apply", "--server-side", ...customKinds.flatMap((kind) => ["-f", crdFile(kind)]));
     } catch (error) {
@@ -73,17 +82,42 @@ export abstract class Cluster {
     return JSON.parse(this.kubectl("get", kinds, ...where, "-o", "json")).items;
   }
 
-  /** Writes the status of an object, as the controller would that is not there. */
-  report({ kind, metadata }: any, status: object): void {
-    const target = ["--namespace", metadata.namespace, "patch", kind, metadata.name];
-    // It may be gone by now: who calls again sees what is there.
-    spawnSync("kubectl", [
-      ...["--kubeconfig", this.kubeconfig, ...target],
-      ...["--subresource=status", "--type=merge", "--patch", JSON.stringify({ status })],
-    ]);
+  /**
+   * Asks the API server without a process, for who looks often.
+   * @param path - For instance `/api/v1/pods`.
+   * @param mayBe - Codes that are no error beside those of success.
+   */
+  call(method: string, path: string, body?: object, mayBe: readonly number[] = []): Promise<any> {
+    const type = method === "PATCH" ? "application/merge-patch+json" : "application/json";
+    const headers = { Authorization: `Bearer ${this.token}`, "Content-Type": type };
+    return new Promise((done, fail) => {
+      const options = { method, headers, agent: this.agent, timeout: 20_000 };
+      const call = request(new URL(path, this.server), options, (response) => {
+        text(response).then((answer) => {
+          const status = response.statusCode!;
+          if (status < 300 || mayBe.includes(status)) done(JSON.parse(answer));
+          else fail(new Error(`${method} ${path} ended with ${status}: ${answer}`));
+        }, fail);
+      });
+      call.once("timeout", () => call.destroy(new Error(`${method} ${path}: no answer in 20 s`)));
+      call.once("error", fail);
+      call.end(body && JSON.stringify(body));
+    });
+  }
+
+  /** Pods of some namespaces. */
+  async podsOf(...namespaces: readonly string[]): Promise<any[]> {
+    const lists = namespaces.map((namespace) => this.call("GET", `/api/v1/namespaces/${namespace}/pods`));
+    return (await Promise.all(lists)).flatMap(({ items }) => items);
+  }
+
+  /** Writes the status of an object, as the controller would that is not there; it may be gone by now. */
+  async report(kinds: string, { namespace, name }: any, status: object): Promise<void> {
+    await this.call("PATCH", `/api/v1/namespaces/${namespace}/${kinds}/${name}/status`, { status }, [404, 409]);
   }
 
   down(): void {
+    this.agent.destroy();
     this.run("down");
   }
 

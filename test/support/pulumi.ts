@@ -69,6 +69,11 @@ export class PulumiProject {
     };
   }
 
+  /** Name of the stack. */
+  get stack(): string {
+    return this.options.stack;
+  }
+
   /** Folder of the file backend. */
   get stateDir(): string {
     return this.options.dir;
