@@ -25,8 +25,9 @@ export async function startStatementProxy(address: string, port: number): Promis
     client.on("close", () => upstream.destroy());
     upstream.on("close", () => client.destroy());
     upstream.pipe(client);
-    const reader = new MessageReader((type) => {
-      if (statements.has(type)) onStatement(++count);
+    const reader = new MessageReader((type, text) => {
+      // After BEGIN the server is as it was before it.
+      if (statements.has(type) && !text().startsWith("begin")) onStatement(++count);
     });
     client.on("data", (bytes: Buffer) => upstream.write(bytes, () => reader.read(bytes)));
   });
@@ -50,7 +51,7 @@ class MessageReader {
   private rest = Buffer.alloc(0);
   private hasStarted = false;
 
-  constructor(private readonly onMessage: (type: number) => void) {}
+  constructor(private readonly onMessage: (type: number, text: () => string) => void) {}
 
   read(bytes: Buffer): void {
     this.rest = Buffer.concat([this.rest, bytes]);
@@ -59,9 +60,9 @@ class MessageReader {
       if (this.rest.length < head) return;
       const length = this.rest.readInt32BE(head - 4) + head - 4;
       if (this.rest.length < length) return;
-      const type = this.rest[0]!;
+      const message = this.rest.subarray(0, length);
       this.rest = this.rest.subarray(length);
-      if (this.hasStarted) this.onMessage(type);
+      if (this.hasStarted) this.onMessage(message[0]!, () => message.toString("utf8", 5, 10));
       this.hasStarted = true;
     }
   }
