@@ -85,9 +85,11 @@ async function follow(redis: Redis, stack: LocalStack, exposure: SentExposure, p
   for (;;) {
     const times = await redis.pipeline(paths.map((path) => ["hget", redisKey.file(path), "ingest_time"])).exec();
     const ingested = times!.filter(([, time]) => typeof time === "string").length;
-    const followUps = await redis.zcard(redisKey.followUp(stack.bucket.path));
+    // Only its own: one of another exposure, whose worker was killed, is hidden for minutes.
+    const followUps = await redis.zrange(redisKey.followUp(stack.bucket.path), 0, -1);
+    const isVisitDefined = !followUps.some((text) => text.includes(String(exposure.exposureId)));
     progress(`${ingested} of ${paths.length} files in the Butler`);
-    if (ingested === paths.length && followUps === 0) return;
+    if (ingested === paths.length && isVisitDefined) return;
     const dead = await redis.hmget(redisKey.dead(stack.bucket.path), ...paths);
     const [reason] = dead.filter((entry) => entry !== null);
     if (reason) throw new CommandError(`${exposure.obsId} was refused: ${reason}. See: usdf embargo dead list`);
@@ -96,7 +98,7 @@ async function follow(redis: Redis, stack: LocalStack, exposure: SentExposure, p
       const queued = received!.filter(([, time]) => typeof time === "string").length;
       throw new CommandError(
         `${exposure.obsId}: after ${journeyLimitMs / 1000} s enqueue has heard of ${queued} of ${paths.length} files and ` +
-          `${ingested} are in the Butler, ${followUps} follow-ups wait. See: usdf status, usdf logs enqueue, usdf logs ingest`,
+          `${ingested} are in the Butler, its visit is ${isVisitDefined ? "" : "not "}defined. See: usdf status, usdf logs enqueue, usdf logs ingest`,
       );
     }
     await sleep(50);
