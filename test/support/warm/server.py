@@ -74,8 +74,10 @@ def serve(path: str) -> None:
 
     def end_with_parent() -> None:
         sys.stdin.read()
-        os.unlink(path)
-        os._exit(0)
+        try:
+            os.unlink(path)
+        finally:
+            os._exit(0)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
     while True:
