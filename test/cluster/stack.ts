@@ -14,7 +14,7 @@ import { root } from "../support/pod";
 import { PulumiProject } from "../support/pulumi";
 import { ClusterEfd } from "./efd";
 import { buildImages } from "./images";
-import { machineAddress, Node } from "./node";
+import type { Node } from "./node";
 
 /** Environment, and so namespace, of the stack. */
 export const environment = "summit";
@@ -50,10 +50,10 @@ export class EmbargoStack {
   ) {}
 
   /** Starts everything but the system itself: {@link up} brings that. */
-  static async start(): Promise<EmbargoStack> {
+  static async start(node: Node): Promise<EmbargoStack> {
     const folder = testFolder("cluster");
     const { dir } = folder;
-    const address = machineAddress();
+    const { address } = node;
     const images = buildImages(join(dir, "images"), redisTag);
     const [gateway, postgres] = await Promise.all([
       startGateway(join(dir, "rgw"), address),
@@ -69,15 +69,9 @@ export class EmbargoStack {
     await Promise.all([gateway.createBucket(bucketName), gateway.createBucket("rubin-summit-users")]);
     await prepareRegistry(postgres.url("embargo"));
     const [efd] = await Promise.all([ClusterEfd.start(dir, address, postgres), createButler(gateway, postgres)]);
-    const node = new Node(join(dir, "cluster"));
-    try {
-      for (const tar of await images) node.load(tar);
-      const project = await projectOf(dir, node, gateway);
-      return new EmbargoStack(node, gateway, project, efd, postgres, folder);
-    } catch (error) {
-      node.down(); // the other parts end with this process
-      throw error;
-    }
+    for (const tar of await images) node.load(tar);
+    const project = await projectOf(dir, node, gateway);
+    return new EmbargoStack(node, gateway, project, efd, postgres, folder);
   }
 
   /** `pulumi up`; gives the seconds until everything is ready. */
@@ -193,15 +187,16 @@ export class EmbargoStack {
   }
 
   /** Names of all pods, those that end included. */
-  podNames(): string[] {
-    return this.node.list("pods", environment).map(({ metadata }) => metadata.name as string);
+  async podNames(): Promise<string[]> {
+    return (await this.node.podsOf(environment)).map(({ metadata }) => metadata.name as string);
   }
 
   /** Whether every Deployment has all the pods that it wants, ready. */
-  allReady(): boolean {
-    return this.node
-      .list("deployments", environment)
-      .every(({ spec, status }) => status.readyReplicas === spec.replicas && status.replicas === spec.replicas);
+  async allReady(): Promise<boolean> {
+    const { items } = await this.node.call("GET", `/apis/apps/v1/namespaces/${environment}/deployments`);
+    return items.every(
+      ({ spec, status }: Deployment) => status.readyReplicas === spec.replicas && status.replicas === spec.replicas,
+    );
   }
 
   kubectl(...args: string[]): string {
@@ -223,7 +218,6 @@ export class EmbargoStack {
 
   async stop(): Promise<void> {
     this.redis?.disconnect();
-    this.node.down();
     await Promise.all([this.gateway.rgw.stop(), this.postgres.stop(), this.efd.stop()]);
     if (!process.env.KEEP_TEST_FOLDER) this.folder.remove();
   }
@@ -238,6 +232,11 @@ export class EmbargoStack {
     client.on("error", () => {}); // it connects again by itself
     return client;
   }
+}
+
+interface Deployment {
+  spec: { replicas: number };
+  status: { replicas: number; readyReplicas?: number };
 }
 
 interface ContainerStatus {
