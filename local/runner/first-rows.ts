@@ -24,13 +24,13 @@ export interface ExposureRows {
 const statementMs = 10_000;
 
 /**
- * When an exposure ended that is the newest which is summarised now: the transformed EFD takes a window when late telemetry had
- * its time to come.
+ * When an exposure ended that is in the newest window which is summarised now: the transformed EFD takes a window when late
+ * telemetry had its time to come. Another moment each time, since the name of an exposure's group follows from it.
  */
 export function endOfNewest({ chunkMinutes }: LocalInstrument, nowMs: number): Date {
   const marginMs = transformEfdContract.env.shape.CRON_MARGIN.parse(undefined) * 1000;
   const windowMs = chunkMinutes * 60_000;
-  return new Date(Math.floor((nowMs - marginMs) / windowMs) * windowMs - 1_000);
+  return new Date(Math.floor((nowMs - marginMs) / windowMs) * windowMs - 1_000 - (nowMs % 60_000));
 }
 
 /** The environment of an instrument. @throws {@link CommandError} when the stack has none. */

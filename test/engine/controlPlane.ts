@@ -43,8 +43,12 @@ export class ControlPlane extends Cluster {
     for (const { metadata, spec, status } of claims.items) {
       if (status.phase !== "Pending" || metadata.deletionTimestamp) continue;
       const { accessModes, storageClassName, resources } = spec;
-      const volume = { accessModes, storageClassName, capacity: resources.requests, hostPath: { path: "/nowhere" } };
-      const object = { metadata: { name: `volume-${metadata.uid}` }, spec: volume };
+      const { namespace, name, uid } = metadata;
+      // For this claim only: a smaller one would take the volume of a larger one, which then waits for ever.
+      const claimRef = { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name, uid };
+      const hostPath = { path: "/nowhere" };
+      const volume = { accessModes, storageClassName, capacity: resources.requests, hostPath, claimRef };
+      const object = { metadata: { name: `volume-${uid}` }, spec: volume };
       reports.push(this.call("POST", "/api/v1/persistentvolumes", object, [409]));
     }
     await Promise.all(reports);

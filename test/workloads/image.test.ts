@@ -15,7 +15,7 @@ interface Sbom {
 }
 
 const folder = testFolder("image");
-const programs = ["enqueue", "idle", "ingest", "presence", "reconcile"];
+const programs = ["enqueue", "idle", "ingest", "presence", "reconcile", "transform-efd"];
 let workloads: ImageFiles;
 let ingest: ImageFiles;
 
@@ -49,12 +49,14 @@ function bundledPackages(): string[] {
 
 describe("the image of workloads", () => {
   it("holds the programs, Node.js, the list and the licence, and nothing else", () => {
-    expect([...filesOf(workloads.files).keys()]).toEqual([
-      "/app/LICENSE",
-      ...programs.map((program) => `/app/dist/${program}.js`),
-      "/app/dist/sbom.cdx.json",
-      "/usr/local/bin/node",
-    ]);
+    expect([...filesOf(workloads.files).keys()].sort()).toEqual(
+      [
+        "/app/LICENSE",
+        ...programs.map((program) => `/app/dist/${program}.js`),
+        "/app/dist/sbom.cdx.json",
+        "/usr/local/bin/node",
+      ].sort(),
+    );
     for (const program of programs) {
       const text = textOf(workloads, `app/dist/${program}.js`);
       expect(text).not.toContain("sourceMappingURL=data");
