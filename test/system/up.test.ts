@@ -281,8 +281,8 @@ describe("usdf up", () => {
     const up = await json<Up>(one, "up", "--instrument", "LSSTComCam");
     expect(up.network).toBe(first.network);
     const again = await redisOf(one);
-    expect(await again.keys("GROUP:*")).toHaveLength(27);
-    again.disconnect();
+    const groupsAgain = await again.keys("GROUP:*").finally(() => again.disconnect());
+    expect(groupsAgain).toHaveLength(27);
   }, 240_000);
 
   it("down without a supervisor ends what it left, and --purge removes the data", async () => {
