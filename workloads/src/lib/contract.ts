@@ -195,9 +195,12 @@ export function parseEnv<C extends Contract>(contract: C, environment: NodeJS.Pr
 
 /** The nearest of `candidates` when it is near enough to be a slip of the keyboard, else `undefined`. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
-  if (candidates.length === 0) return undefined;
-  const best = closest(name, candidates as string[]);
-  return distance(name, best) <= Math.max(1, Math.floor(best.length / 5)) ? best : undefined;
+  const slipsIn = (candidate: string) => Math.max(1, Math.floor(candidate.length / 5));
+  // Most need no look at their letters: an environment has a hundred names.
+  const alike = candidates.filter((candidate) => Math.abs(candidate.length - name.length) <= slipsIn(candidate));
+  if (alike.length === 0) return undefined;
+  const best = closest(name, alike);
+  return distance(name, best) <= slipsIn(best) ? best : undefined;
 }
 
 function reasonOf(issue: z.core.$ZodIssue): string {

@@ -2,7 +2,6 @@ import { readFile, stat } from "node:fs/promises";
 import { parse } from "yaml";
 import { ConfigError } from "../../lib/contract";
 import { messageOf } from "../../lib/errors";
-import { ObjectStore } from "../../lib/objectStore";
 
 /** What is needed to find a Butler's registry. */
 export interface RepositoryEnv {
@@ -80,6 +79,7 @@ async function readPath(file: string): Promise<string> {
 async function readObject(uri: string, env: RepositoryEnv, environment: NodeJS.ProcessEnv): Promise<string> {
   const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
   if (bucket === undefined || key === undefined) throw fault(`${uri} is not s3://[profile@]bucket/key`);
+  const { ObjectStore } = await import("../../lib/objectStore"); // a quarter of the program's start, for those who need it
   const store = new ObjectStore(
     {
       BUCKET: bucket,
