@@ -335,4 +335,21 @@ describe("the failure monitor", () => {
     );
     expect(await go({ name: "failure-monitor" })).toMatchObject({ stale: 0, created: 0 });
   });
+
+  it("fails itself when a secondary database lacks rows for more than an hour", async () => {
+    add(1, 58);
+    await go(job(60, 55));
+    const lacks = (age: string) =>
+      client.query(
+        `insert into efd_scheduler.latiss_secondary (task_id, target, exposures, visits, since)
+         values (1, 'away:5432/consdb', '{1}', '{}', now() - $1::interval)
+         on conflict (target, task_id) do update set since = excluded.since`,
+        [age],
+      );
+    await lacks("50 minutes");
+    expect(await go({ name: "failure-monitor" })).toMatchObject({ created: 0, completed: 0 });
+    await lacks("70 minutes");
+    await expect(go({ name: "failure-monitor" })).rejects.toThrow("away:5432/consdb lacks rows of 1 tasks.");
+    await client.query("delete from efd_scheduler.latiss_secondary");
+  });
 });

@@ -38,6 +38,8 @@ export class RunFailedError extends FacilityError {
 /** So many tasks in a row that nothing could be computed of: the EFD is away, and the rest of the queue waits for it. */
 const wholeFailures = 5;
 const leasePollMs = 2_000;
+/** A secondary database that lacks rows for so long needs a person. */
+const secondaryGraceSeconds = 3_600;
 
 /**
  * Runs a mode until there is nothing to do for it.
@@ -72,10 +74,18 @@ export async function run(mode: Mode, parts: RunParts, stop: AbortSignal): Promi
   if (stop.aborted) parts.log.warn("shutdown_signal_received");
   const tasks = sum.completed + sum.failed;
   parts.log.info({ tasks, ...sum }, "task_processing_summary");
-  const faults = faultsOf(mode, sum, inRow);
+  const faults = [...faultsOf(mode, sum, inRow), ...(mode.name === "failure-monitor" ? await behind(parts) : [])];
   if (faults.length > 0 && !stop.aborted)
     throw new RunFailedError(`${faults.join(" ")} See error and topics of the tasks.`);
   return sum;
+}
+
+/** What secondary databases lack for long: the failure monitor ends as failed over it, since nobody else tells. */
+async function behind({ secondaries }: RunParts): Promise<string[]> {
+  const targets = await secondaries.behind(secondaryGraceSeconds);
+  return [...targets]
+    .filter(([, tasks]) => tasks > 0)
+    .map(([target, tasks]) => `${target} lacks rows of ${tasks} tasks.`);
 }
 
 async function createTasks(mode: Mode, parts: RunParts, stop: AbortSignal): Promise<number> {

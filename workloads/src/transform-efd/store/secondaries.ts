@@ -63,9 +63,11 @@ export class Secondaries {
   }
 
   /** Tasks whose rows a secondary lacks, by its name; also of those that are configured no more. */
-  async behind(): Promise<Map<string, number>> {
-    const query = `select target, count(*)::int as tasks from ${this.table} group by target`;
-    const work = async (client: PoolClient) => (await client.query<{ target: string; tasks: number }>(query)).rows;
+  async behind(minAgeSeconds = 0): Promise<Map<string, number>> {
+    const query = `select target, count(*)::int as tasks from ${this.table}
+      where since <= now() - $1 * interval '1 second' group by target`;
+    const work = async (client: PoolClient) =>
+      (await client.query<{ target: string; tasks: number }>(query, [minAgeSeconds])).rows;
     const rows = await this.primary.transaction("counting copies", work, { readOnly: true });
     const none = this.secondaries.map(({ name }) => [name, 0] as const);
     return new Map([...none, ...rows.map(({ target, tasks }) => [target, tasks] as const)]);
