@@ -8,8 +8,8 @@ import { structuredPatch } from "diff";
 import { recordStack } from "../record";
 import { titleOf } from "./checks/finding";
 import { declarationOf } from "./declaration";
-import type { Declaration } from "./model";
-import { filesOf } from "./render";
+import type { Declaration, DeclaredObject } from "./model";
+import { byFile, textOf } from "./render";
 
 const run = promisify(execFile);
 
@@ -28,15 +28,18 @@ export interface ObjectChange {
 
 /** Object by object, what differs between two declarations of a stack. */
 export function changesBetween(before: Declaration, after: Declaration): ObjectChange[] {
-  const [old, now] = [filesOf(before), filesOf(after)];
-  const objects = new Map([...before.objects, ...after.objects].map((object) => [object.file, object]));
-  return [...objects.keys()].sort().flatMap((file): ObjectChange[] => {
-    const [was = "", is = ""] = [old.get(file), now.get(file)];
+  const [old, now] = [byFile(before), byFile(after)];
+  const text = (object: DeclaredObject | undefined) => (object ? textOf(object) : "");
+  return [...new Set([...old.keys(), ...now.keys()])].sort().flatMap((file): ObjectChange[] => {
+    const [one, other] = [old.get(file), now.get(file)];
+    // Most are equal: no YAML is made of those.
+    if (one && other && JSON.stringify(one.content) === JSON.stringify(other.content)) return [];
+    const [was, is] = [text(one), text(other)];
     if (was === is) return [];
     const { hunks } = structuredPatch(file, file, was, is, "", "", { context: 2 });
     const lines = hunks.flatMap((hunk, index) => (index > 0 ? ["@@", ...hunk.lines] : hunk.lines));
-    const change = !old.has(file) ? "created" : !now.has(file) ? "removed" : "changed";
-    const object = objects.get(file)!;
+    const change = !one ? "created" : !other ? "removed" : "changed";
+    const object = (other ?? one)!;
     return [{ change, environment: object.environment, object: titleOf(object), file, lines }];
   });
 }

@@ -19,16 +19,21 @@ export function textOf({ type, content }: DeclaredObject): string {
   return stringify(content, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
-/** Texts by file, in the order of the files. */
-export function filesOf({ objects }: Declaration): Map<string, string> {
-  const files = new Map<string, string>();
+/** Objects by file, in the order of the files. */
+export function byFile({ objects }: Declaration): Map<string, DeclaredObject> {
+  const files = new Map<string, DeclaredObject>();
   for (const object of [...objects].sort((a, b) => (a.file < b.file ? -1 : 1))) {
     if (files.has(object.file)) {
       throw new Error(`Two objects would be rendered to ${object.file}: rename one (usdf preview names both).`);
     }
-    files.set(object.file, textOf(object));
+    files.set(object.file, object);
   }
   return files;
+}
+
+/** Texts by file, in the order of the files. */
+export function filesOf(declaration: Declaration): Map<string, string> {
+  return new Map([...byFile(declaration)].map(([file, object]) => [file, textOf(object)]));
 }
 
 /**

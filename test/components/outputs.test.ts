@@ -3,8 +3,9 @@ import { readOutputs } from "../../components/outputs/reader";
 import { recordStack } from "../../local/record";
 import { stacksOf } from "../../local/preview/stacks";
 import { version } from "../../package.json";
+import { recorded } from "../support/recorded";
 
-const outputsOf = async (stack: string) => (await recordStack(stack)).outputs as StackOutputs;
+const outputsOf = async (stack: string) => (await recorded(stack)).outputs as StackOutputs;
 
 describe("outputs of a stack", () => {
   it.each(stacksOf())("of %s are what the reference says, no more, and no secret", async (stack) => {
@@ -70,8 +71,8 @@ describe("outputs of a stack", () => {
       topics: { same: { pushEndpoint: "http://receiver" } },
     });
     const endpoints = { one: endpoint("http://one", "first"), two: endpoint("http://two", "second") };
-    const recorded = await recordStack("x", { config: { config: { "usdf:ceph": { endpoints } } } });
-    expect((recorded.outputs as StackOutputs).ceph).toEqual({
+    const two = await recordStack("x", { config: { config: { "usdf:ceph": { endpoints } } } });
+    expect((two.outputs as StackOutputs).ceph).toEqual({
       one: { url: "http://one", topics: { same: { arn: "arn:aws:sns:first::same" } } },
       two: { url: "http://two", topics: { same: { arn: "arn:aws:sns:second::same" } } },
     });

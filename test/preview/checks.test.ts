@@ -6,20 +6,22 @@ import { type RecordedResource, type RecordedStack, recordStack } from "../../lo
 /* eslint-disable @typescript-eslint/no-explicit-any -- the tests break any field of any object */
 type Break = (resources: RecordedResource[]) => void;
 let recorded: RecordedStack;
+/** What prod as it is has. */
+let before: Set<string>;
 
 beforeAll(async () => {
   recorded = await recordStack("prod");
+  before = new Set(show(declarationOf(recorded)));
 });
+const show = (declaration: Declaration) =>
+  checkDeclaration(declaration).map(
+    ({ level, environment, object, message }) => `${level} ${environment} ${object}: ${message}`,
+  );
 
 /** Findings of prod, with one thing changed, that prod as it is does not have. */
 function findingsAfter(change: Break): string[] {
   const resources = structuredClone(recorded.resources) as RecordedResource[];
   change(resources);
-  const show = (declaration: Declaration) =>
-    checkDeclaration(declaration).map(
-      ({ level, environment, object, message }) => `${level} ${environment} ${object}: ${message}`,
-    );
-  const before = new Set(show(declarationOf(recorded)));
   return show(declarationOf({ ...recorded, resources })).filter((line) => !before.has(line));
 }
 

