@@ -132,7 +132,11 @@ describe("monitoring", () => {
   });
 
   it("reads metrics that the programs have, and every alert has a runbook", async () => {
-    const rule = new Objects(await recordStack("prod"), "summit").find("PrometheusRule", "embargo-butler-alerts");
+    const config = {
+      "usdf:embargo": { environments: { e: { kubeContext: "c", bucket: "b", butlerRepo: "s3://b/butler.yaml" } } },
+    };
+    const objects = new Objects(await recordStack("x", { config: { config } }), "e");
+    const rule = objects.find("PrometheusRule", "embargo-butler-alerts");
     const rules = rule.spec.groups[0].rules as any[];
     expect(rules.map(({ alert }) => alert)).toEqual(
       expect.arrayContaining(["EmbargoQueueOld", "EmbargoDeadLetters", "EmbargoIngestFailing"]),
