@@ -221,12 +221,18 @@ describe("the job for pull requests of forks", () => {
       readFileSync(join(dir, "rendered/prod/ceph/summit-new/topic-rubin-summit-notification-8.json"), "utf8"),
     ).toContain('"max_retries": "4"');
 
-    // A violation fails the job, and the summary says which; of one stack, to be short.
+    // A violation fails the job, and the summary says which; of one small stack.
     rmSync(join(fork, "Pulumi.dev.yaml"));
-    writeFileSync(join(fork, "Pulumi.prod.yaml"), settings.replace("protectData: true", "protectData: false"));
+    const environments = { e: { kubeContext: "c", bucket: "b", butlerRepo: "s3://b/butler.yaml" } };
+    for (const protectData of [true, false]) {
+      const config = { "usdf:platform": { protectData }, "usdf:embargo": { environments } };
+      writeFileSync(join(fork, "Pulumi.prod.yaml"), JSON.stringify({ config }));
+      git("commit", "-qam", "change");
+    }
     const violating = run(find(objects.steps, "Compare with the base branch").run!, fork);
     expect(violating.status).toBe(1);
-    expect(readFileSync(join(dir, "summary"), "utf8")).toContain("holds data and is not protected.");
+    expect(violating.stdout).toContain("holds data and is not protected.");
+    expect(readFileSync(join(dir, "summary"), "utf8")).toBe(summary + violating.stdout);
   });
 });
 
