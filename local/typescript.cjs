@@ -7,36 +7,24 @@
 const { createHash } = require("node:crypto");
 const { mkdirSync, readFileSync, renameSync, writeFileSync } = require("node:fs");
 const Module = require("node:module");
-const { dirname, join, relative } = require("node:path");
+const { basename, dirname, join } = require("node:path");
 
 const root = join(__dirname, "..");
 const cache = join(root, "node_modules", ".cache", "usdf", "typescript");
 /** Part of the key: what a translation depends on beside the text. */
-const recipe = `1 ${require("esbuild/package.json").version}`;
+const recipe = `2 ${require("esbuild/package.json").version}`;
 
 // Stacks are shown for USDF_DEBUG only, and Pulumi makes thousands: mapping them takes 0.2 s of a preview.
 if (process.env.USDF_DEBUG) process.setSourceMapsEnabled(true);
 Module.enableCompileCache?.(join(cache, "..", "compiled")); // Node 22 and newer: 0.3 s less
-// A tenth of a preview: what Pulumi would load and not use.
-preload("@pulumi/pulumi/typescript-shim", require("./lazy/typescript.cjs"));
-preload("@npmcli/arborist", require("./lazy/arborist.cjs"));
+require("./lazy/index.cjs");
 // Extensionless imports find .ts files from here on.
 Module._extensions[".ts"] = (module, path) => module._compile(translated(path), path);
-
-/** Gives a module in advance: whoever requires it takes this. Nothing where Pulumi brings no such module. */
-function preload(name, exports) {
-  try {
-    const filename = require.resolve(name, { paths: [require.resolve("@pulumi/pulumi/package.json")] });
-    require.cache[filename] = Object.assign(new Module(filename), { filename, loaded: true, exports });
-  } catch (error) {
-    if (error.code !== "MODULE_NOT_FOUND") throw error;
-  }
-}
 
 function translated(path) {
   const text = readFileSync(path, "utf8");
   const key = createHash("sha256")
-    .update(`${recipe}\n${relative(root, path)}\n${text}`)
+    .update(`${recipe}\n${basename(path)}\n${text}`)
     .digest("hex")
     .slice(0, 32);
   const cached = join(cache, `${key}.js`);
@@ -47,7 +35,7 @@ function translated(path) {
       loader: "ts",
       format: "cjs",
       target: "node20",
-      sourcefile: path,
+      sourcefile: basename(path), // beside the module, in whatever folder: a checkout of another ref has most files too
       sourcemap: "inline",
       // `import()` becomes a require, which knows this loader; Node's own import() does not.
       supported: { "dynamic-import": false },

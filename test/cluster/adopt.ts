@@ -97,7 +97,7 @@ export function adopt(get: () => Node): void {
       const environment = { KUBECONFIG: node.kubeconfig };
       project = new PulumiProject({ dir, stack: "adopt", environment, meanwhile: () => node.balance() });
       configure();
-      await project.init();
+      project.init();
       await settled();
       before = identity();
       for (const namespace of namespaces)
@@ -217,11 +217,9 @@ export function adopt(get: () => Node): void {
 
     it("is taken out of the state, and the cluster keeps it", async () => {
       const kept = identity();
-      const urn = (await project.state()).deployment.resources!.find(({ urn: one }) =>
-        /EmbargoIngest::lfa$/.test(one),
-      )!.urn;
+      const urn = project.state().deployment.resources!.find(({ urn: one }) => /EmbargoIngest::lfa$/.test(one))!.urn;
       await project.mustRun("state", "delete", urn, "--target-dependents", "--yes");
-      const left = (await project.state()).deployment.resources!;
+      const left = project.state().deployment.resources!;
       expect(left.filter(({ id }) => id?.startsWith("lfa"))).toEqual([]);
       expect(identity()).toEqual(kept);
     });

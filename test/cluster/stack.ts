@@ -262,7 +262,7 @@ async function projectOf(dir: string, node: Node, gateway: TestGateway): Promise
     },
     meanwhile: () => node.balance(),
   });
-  await project.init();
+  project.init();
   return project;
 }
 

@@ -23,7 +23,10 @@ export class ControlPlane extends Cluster {
   async settle(): Promise<void> {
     const now = new Date().toISOString();
     const [pods, services, claims] = await Promise.all(
-      ["pods", "services", "persistentvolumeclaims"].map((kinds) => this.call("GET", `/api/v1/${kinds}`)),
+      // From the API server's cache: what is a moment old is told again the next time.
+      ["pods", "services", "persistentvolumeclaims"].map((kinds) =>
+        this.call("GET", `/api/v1/${kinds}?resourceVersion=0`),
+      ),
     );
     const reports: Promise<unknown>[] = [];
     for (const { metadata, spec, status } of pods.items) {

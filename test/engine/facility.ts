@@ -26,7 +26,7 @@ export function facility(get: () => Stand): void {
       );
     async function made(stack: "dev" | "prod"): Promise<PulumiProject> {
       const project = stand.project(stack);
-      await project.init();
+      project.init();
       project.configure(configOf(stack, stand.rgw.url));
       return project;
     }
@@ -46,7 +46,7 @@ export function facility(get: () => Stand): void {
       expect([code === 0, /cancel/.test(output)]).toEqual([false, true]);
 
       await dev.up();
-      expect((await dev.state()).deployment.pending_operations ?? []).toEqual([]);
+      expect(dev.state().deployment.pending_operations ?? []).toEqual([]);
       expect(await stand.notifications("rubin-pp-dev")).toEqual([
         "pp-dev-microservice-202509 -> pp-dev-microservice-202509",
         "prompt-processing-dev -> prompt-processing-dev",
@@ -95,7 +95,7 @@ export function facility(get: () => Stand): void {
       expect(
         (await stand.cluster.podsOf("sts")).filter(({ metadata }) => metadata.name.includes("ingest")),
       ).toHaveLength(20);
-      await prod.mustRun("preview", "--refresh", "--expect-no-changes");
+      await prod.mustRun("preview", "--expect-no-changes"); // with --refresh: stack `engine`, by the watch
     });
   });
 }

@@ -47,7 +47,7 @@ export function outputs(get: () => { stand: Stand; project: PulumiProject }): vo
       const folder = join(project.folder, example);
       cpSync(join(root, example), folder, { recursive: true });
       reader = stand.project("reader", { dir: project.stateDir, folder });
-      await reader.init();
+      reader.init();
       read("ours");
       await reader.up();
       const settings = stand.cluster.list("configmaps", "default").find(({ metadata }) => metadata.name === "usdf");

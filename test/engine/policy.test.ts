@@ -37,7 +37,7 @@ beforeAll(async () => {
     stack: "prod", // by its name a stack of production
     environment: { KUBECONFIG: kubeconfig, PATH: [launcher(), unpackTools(), process.env.PATH].join(delimiter) },
   });
-  await project.init();
+  project.init();
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 

@@ -24,7 +24,7 @@ export function production(get: () => Stand): void {
 
     it("lets nothing be deleted when an environment is taken out, and says what is protected", async () => {
       project = get().project("protected");
-      await project.init();
+      project.init();
       configure({ kept });
       await project.up();
       const before = objects();
@@ -38,7 +38,7 @@ export function production(get: () => Stand): void {
     });
 
     it("lets it go once it is freed, but keeps namespace and volumes", async () => {
-      const { resources = [] } = (await project.state()).deployment;
+      const { resources = [] } = project.state().deployment;
       const isProtected = (kind: string) =>
         resources.some(({ type, protect }) => protect === true && type.endsWith(`:${kind}`));
       const holding = ["Namespace", "StatefulSet", "PersistentVolumeClaim"];

@@ -86,7 +86,11 @@ export class Stand {
     stop: (cli: ChildProcess) => void,
   ): Promise<ReturnType<PulumiProject["begin"]>> {
     this.settles = false;
+    const { environment } = project;
+    const { PULUMI_SKIP_CHECKPOINTS } = environment;
+    delete environment.PULUMI_SKIP_CHECKPOINTS; // what is stopped has a state of each step, as an operator's has
     const up = project.begin("up", "--yes", "--skip-preview");
+    Object.assign(environment, { PULUMI_SKIP_CHECKPOINTS });
     let early: Ended | undefined;
     up.ended.then(
       (ended) => (early = ended),
