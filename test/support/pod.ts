@@ -7,6 +7,8 @@ import { until } from "./network";
 
 export const root = resolve(__dirname, "../..");
 const workloads = join(root, "workloads");
+/** Arguments of Node before a bundled program: it starts in half the time. */
+export const quickly = ["--require", join(__dirname, "codeCache.cjs")];
 
 /** Bundles the workloads as `npm run build` does. */
 export async function buildWorkloads(): Promise<void> {
@@ -107,7 +109,7 @@ export class Pod {
     this.process = await startProcess({
       name: this.name,
       command: process.execPath,
-      args: [`dist/${workload}.js`],
+      args: [...quickly, `dist/${workload}.js`],
       cwd: workloads,
       logFile: this.logFile,
       env: { PATH: process.env.PATH, HOME: process.env.HOME, HTTP_HOST: address, POD_NAME: this.name, ...env },
@@ -134,7 +136,7 @@ export async function runJob(options: PodOptions): Promise<void> {
   const job = await startProcess({
     name: pod,
     command: process.execPath,
-    args: [`dist/${workload}.js`],
+    args: [...quickly, `dist/${workload}.js`],
     cwd: workloads,
     logFile,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, HTTP_HOST: address, POD_NAME: pod, ...env },

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { type Admin, Kafka, logLevel, type Producer } from "kafkajs";
 import { startProcess } from "../../local/process";
@@ -21,6 +22,8 @@ let admin: Admin;
 let producer: Producer;
 let topicNumber = 0;
 const pods: Pod[] = [];
+/** A consumer whose Redis does not answer from the beginning of the first test on: what it waits for passes beside them. */
+let stalled: { server: RunningRedis; pod: Pod; kafkaTopic: string; sinceMs: number } | undefined;
 
 beforeAll(async () => {
   [redisServer, broker] = await Promise.all([
@@ -34,14 +37,17 @@ beforeAll(async () => {
   admin = kafka.admin();
   producer = kafka.producer();
   await Promise.all([admin.connect(), producer.connect()]);
+  stalled = await stall();
 }, 240_000);
 afterEach(async () => {
   await Promise.all(pods.splice(0).map((pod) => pod.stop()));
 });
 afterAll(async () => {
+  stalled?.server.process.kill("SIGCONT");
+  await stalled?.pod.stop();
   await Promise.all([admin?.disconnect(), producer?.disconnect()]);
   redis?.disconnect();
-  await Promise.all([redisServer?.stop(), broker?.stop()]);
+  await Promise.all([stalled?.server.stop(), redisServer?.stop(), broker?.stop()]);
   folder.remove();
 }, 30_000);
 beforeEach(() => redis.flushdb());
@@ -65,7 +71,12 @@ async function newTopic(partitions = 1): Promise<string> {
   return kafkaTopic;
 }
 async function startEnqueue(kafkaTopic: string, extra: Record<string, string> = {}, host = 20): Promise<Pod> {
-  const pod = await Pod.start({
+  const pod = await enqueueOf(kafkaTopic, extra, host);
+  pods.push(pod);
+  return pod;
+}
+function enqueueOf(kafkaTopic: string, extra: Record<string, string>, host: number): Promise<Pod> {
+  return Pod.start({
     workload: "enqueue",
     pod: `enqueue-${kafkaTopic}-${host}`,
     address: testAddress(host),
@@ -81,8 +92,14 @@ async function startEnqueue(kafkaTopic: string, extra: Record<string, string> = 
       ...extra,
     },
   });
-  pods.push(pod);
-  return pod;
+}
+async function stall(): Promise<typeof stalled> {
+  const kafkaTopic = await newTopic();
+  const server = await startRedis({ dir: join(folder.dir, "redis-stalled"), address: testAddress(13), password: "pw" });
+  const pod = await enqueueOf(kafkaTopic, { REDIS_HOST: server.host }, 24);
+  server.process.kill("SIGSTOP");
+  await producer.send({ topic: kafkaTopic, messages: [message(record(keyOf(1)))] });
+  return { server, pod, kafkaTopic, sinceMs: Date.now() };
 }
 /** Sum of the committed offsets, from the broker. */
 async function committed(kafkaTopic: string): Promise<number> {
@@ -142,7 +159,7 @@ test("A1, A2: while Redis is down nothing is committed; afterwards nothing is lo
   await committedBecomes(kafkaTopic, 10);
   await redisServer.stop();
   await producer.send({ topic: kafkaTopic, messages: range(10, 2_000).map((n) => message(record(keyOf(n)))) });
-  await new Promise((resolve) => setTimeout(resolve, 4_000));
+  await sleep(4_000);
   expect(await committed(kafkaTopic)).toBe(10);
   await redisServer.restart();
   await committedBecomes(kafkaTopic, 2_010);
@@ -160,7 +177,7 @@ test("A1: kill -9 in the middle loses nothing and queues nothing twice", async (
     }
   })();
   for (let kill = 0; kill < 3; kill++) {
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await sleep(700);
     pod.kill("SIGKILL");
   }
   await sending;
@@ -186,16 +203,16 @@ test("A10: a re-PUT object is queued again", async () => {
 }, 60_000);
 
 test("A11: the group keeps its member while Redis does not answer for longer than the session", async () => {
-  const kafkaTopic = await newTopic();
-  const pod = await startEnqueue(kafkaTopic);
-  redisServer.process.kill("SIGSTOP");
-  await producer.send({ topic: kafkaTopic, messages: [message(record(keyOf(1)))] });
-  await new Promise((resolve) => setTimeout(resolve, 33_000)); // the session is 30 s
+  const { server, pod, kafkaTopic, sinceMs } = stalled!;
+  await sleep(Math.max(0, sinceMs + 33_000 - Date.now())); // the session is 30 s
   const { groups } = await admin.describeGroups([`group-${kafkaTopic}`]);
-  redisServer.process.kill("SIGCONT");
+  expect(await committed(kafkaTopic)).toBe(0);
+  server.process.kill("SIGCONT");
   expect(groups[0]?.members).toHaveLength(1);
   await committedBecomes(kafkaTopic, 1);
-  expect(await queued()).toEqual([pathOf(1)]);
+  const itsRedis = new Redis({ host: server.host, password: "pw" });
+  expect(await itsRedis.lrange(`QUEUE:${bucket}`, 0, -1)).toEqual([pathOf(1)]);
+  itsRedis.disconnect();
   expect(pod.log().match(/Kafka group joined/g)).toHaveLength(1);
 }, 90_000);
 

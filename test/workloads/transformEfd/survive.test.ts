@@ -11,7 +11,7 @@ import { Client } from "pg";
 import { type RunningInfluxdb, startInfluxdb } from "../../../local/services/influxdb";
 import { type RunningPostgres, startPostgres } from "../../../local/services/postgres";
 import { testAddress, testFolder } from "../../support/network";
-import { buildWorkloads, root } from "../../support/pod";
+import { buildWorkloads, quickly, root } from "../../support/pod";
 import { startStatementProxy, type StatementProxy } from "./surviveProxy";
 
 const { dir, remove } = testFolder("efd-survive");
@@ -170,11 +170,10 @@ function start(
   const url = postgres.url("consdb").replace(`:${postgres.port}/`, `:${proxy.port}/`);
   const child = spawn(
     process.execPath,
-    [join(root, "workloads/dist/transform-efd.js"), "--mode", "job", "-i", "latiss"],
+    [...quickly, join(root, "workloads/dist/transform-efd.js"), "--mode", "job", "-i", "latiss"],
     {
       env: {
         PATH: process.env.PATH,
-        NODE_COMPILE_CACHE: join(dir, "compiled"),
         HTTP_HOST: address,
         CONFIG_FILE: configFile,
         BUTLER_REPO: dir,
