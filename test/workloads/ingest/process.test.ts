@@ -35,7 +35,7 @@ const start = (env: Record<string, string> = {}) =>
       BUCKET: bench.bucket,
       BUTLER_REPO: bench.repo,
       BUTLER_CREATE: "true",
-      BUTLER_PYTHON: stand.python,
+      BUTLER_PYTHON: stand.butlerPython,
       MAX_INGESTS: "50",
       ...env,
     },
@@ -66,7 +66,7 @@ it("runs: ingests, counts, measures, is healthy, and stops with everything hande
 });
 
 it("SIGTERM while the Butler hangs: the batch goes back to the queue within the grace period", async () => {
-  pod = await start();
+  pod = await start({ BUTLER_PYTHON: stand.python }); // one that is started and stopped as in production
   const butler = [...pod.log().matchAll(/"pid":(\d+),"python"/g)].at(-1); // the log holds earlier tests too
   process.kill(Number(butler![1]), "SIGSTOP");
   const [exposure] = await bench.send({ instrument: "LSSTComCam" });
@@ -94,7 +94,7 @@ it("kill -9 in the middle: the pod that comes back finishes what it held, each o
 });
 
 it("goes on by itself after Redis and RGW restart", async () => {
-  pod = await start({ MAX_INGESTS: "3", RETRY_BASE: "0.1", RETRY_MAX: "1", BUTLER_PYTHON: stand.butlerPython });
+  pod = await start({ MAX_INGESTS: "3", RETRY_BASE: "0.1", RETRY_MAX: "1" });
   const exposures = await bench.send({ instrument: "LSSTComCam", exposures: 6 });
   await bench.enqueue(exposures.flatMap(({ keys }) => keys));
   await Promise.all([stand.redisServer.restart("SIGKILL"), stand.gateway.rgw.restart("SIGKILL")]);
