@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { testFolder } from "../support/network";
 import { adopt } from "./adopt";
 import { missing, Node } from "./node";
+import { EmbargoStack } from "./stack";
 import { up } from "./up";
 
 jest.setTimeout(400_000);
@@ -11,13 +12,19 @@ if (missing) console.warn(`cluster tier skipped: ${missing}`);
 (missing ? describe.skip : describe)("on a cluster", () => {
   const { dir, remove } = testFolder("node");
   let node: Node;
+  let stack: Promise<EmbargoStack>;
   beforeAll(() => {
     node = new Node(join(dir, "cluster"));
+    // What stands around the cluster takes a while: it starts beside the tests that need none of it.
+    stack = EmbargoStack.start(node);
+    stack.catch(() => {}); // whoever awaits it sees why
   });
-  afterAll(() => {
+  afterAll(async () => {
+    await (await stack?.catch(() => undefined))?.stop();
     node?.down();
     remove();
-  });
+  }, 120_000);
 
-  for (const part of [adopt, up]) part(() => node);
+  adopt(() => node);
+  up(() => stack);
 });
