@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { Redis } from "ioredis";
-import type { LocalStack, StatusReport } from "../../local/runner";
+import type { LocalStack, StatusReport, SupervisorClient } from "../../local/runner";
 import type { ExposureRows } from "../../local/runner/first-rows";
 import type { ProcessRecord } from "../../local/runner/registry";
 import { clientOf } from "../../local/camera";
@@ -145,11 +145,7 @@ describe("usdf up", () => {
     expect(expected.size).toBeGreaterThan(471 - 8 + 2500);
     expect(differences(stored, expected)).toEqual([]);
     expect(
-      (await json<StatusReport>(one, "status")).crons.map(({ namespace, name, lastResult }) => [
-        namespace,
-        name,
-        lastResult,
-      ]),
+      (await statusOf(one)).crons.map(({ namespace, name, lastResult }) => [namespace, name, lastResult]),
     ).toContainEqual(["local-lsstcomcam", "transformed-efd-failure-monitor", "Succeeded"]);
     expect((await usdf(one, "logs", "local-lsstcomcam", "-n", "1000")).stdout).toContain(String(exposureId));
   }, 60_000);
@@ -191,7 +187,7 @@ describe("usdf up", () => {
 
   it("verify names the hop that is broken, and cleans up also after ctrl-C", async () => {
     const before = await dataOf(one);
-    const { pods } = await json<StatusReport>(one, "status");
+    const { pods } = await statusOf(one);
     const ingest = pods.find(({ name }) => name.includes("ingest"))!.containers[0]!.pid!;
     process.kill(ingest, "SIGSTOP"); // it lives, and takes nothing
     try {
@@ -223,8 +219,7 @@ describe("usdf up", () => {
 
   it("starts a pod again that was killed, and loses no exposure over it", async () => {
     const pidOf = async () => {
-      const { pods } = await json<StatusReport>(one, "status").catch(() => ({ pods: [] }) as unknown as StatusReport);
-      const pod = pods.find(({ name }) => name.includes("ingest"));
+      const pod = (await statusOf(one)).pods.find(({ name }) => name.includes("ingest"));
       return pod?.ready ? pod.containers[0]!.pid : undefined;
     };
     const pid = (await pidOf())!;
@@ -310,20 +305,24 @@ async function dataOf(checkout: string): Promise<object> {
 /** The registry is a database beside the consolidated one. */
 const registryOf = (consdbUrl: string) => consdbUrl.replace(/\/consdb$/, "/butler");
 
-async function stackOf(checkout: string): Promise<LocalStack> {
+/** Asks the supervisor of a checkout, as its commands do; without a process for each question. */
+async function supervisorAt(checkout: string): Promise<SupervisorClient> {
   const { SupervisorClient } = await import("../../local/runner");
   const { openState } = await import("../../local/state");
-  return new SupervisorClient(await openState(checkout)).stack();
+  return new SupervisorClient(await openState(checkout));
+}
+
+async function statusOf(checkout: string): Promise<StatusReport> {
+  const status = await (await supervisorAt(checkout)).status();
+  if (!status) throw new Error(`No supervisor runs in ${checkout}.`);
+  return status;
+}
+
+async function stackOf(checkout: string): Promise<LocalStack> {
+  return (await supervisorAt(checkout)).stack();
 }
 
 async function redisOf(checkout: string): Promise<Redis> {
-  const env = await environmentOf(checkout);
+  const { env } = await (await supervisorAt(checkout)).environment("ingest");
   return new Redis({ host: env.REDIS_HOST, password: env.REDIS_PASSWORD });
-}
-
-/** Asks the supervisor of a checkout, as its commands do. */
-async function environmentOf(checkout: string): Promise<Record<string, string>> {
-  const { SupervisorClient } = await import("../../local/runner");
-  const { openState } = await import("../../local/state");
-  return { ...(await new SupervisorClient(await openState(checkout)).environment("ingest")).env };
 }
