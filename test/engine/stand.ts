@@ -16,6 +16,8 @@ const address = "127.77.22.1";
 /** Of the gateway's one user. */
 export const keys = { accessKeyId: "engine-access", secretAccessKey: "engine-secret-key" };
 const buckets = ["engine-raw", "rubin-pp-dev", "rubin-summit", "rubin-sts", "rubinobs-lfa-cp", "moved-raw"];
+/** Time without a change after which an up waits, ms. */
+const stillMs = 4_000;
 
 /** Everything that stacks need to be applied: an API server, a gateway with their buckets, and Vault. */
 export class Stand {
@@ -87,16 +89,27 @@ export class Stand {
   ): Promise<ReturnType<PulumiProject["begin"]>> {
     this.settles = false;
     const { environment } = project;
-    const { PULUMI_SKIP_CHECKPOINTS } = environment;
-    delete environment.PULUMI_SKIP_CHECKPOINTS; // what is stopped has a state of each step, as an operator's has
+    const { PULUMI_EXPERIMENTAL, PULUMI_SKIP_CHECKPOINTS } = environment;
+    // What is stopped has a state of each step, as an operator's has.
+    delete environment.PULUMI_EXPERIMENTAL;
+    delete environment.PULUMI_SKIP_CHECKPOINTS;
     const up = project.begin("up", "--yes", "--skip-preview");
-    Object.assign(environment, { PULUMI_SKIP_CHECKPOINTS });
+    Object.assign(environment, { PULUMI_EXPERIMENTAL, PULUMI_SKIP_CHECKPOINTS });
     let early: Ended | undefined;
     up.ended.then(
       (ended) => (early = ended),
       () => {}, // whoever awaits it sees why
     );
-    const waits = async () => early !== undefined || (await this.cluster.podsOf(...namespaces)).length >= 3;
+    let last = "";
+    let sinceMs = Date.now();
+    // Nothing moves: every step in flight waits. One that is cut off between its object and its entry in the state leaves both apart.
+    const waits = async () => {
+      if (early !== undefined) return true;
+      const pods = (await this.cluster.podsOf(...namespaces)).length;
+      const now = `${pods} ${project.writtenAtMs()}`;
+      if (now !== last) [last, sinceMs] = [now, Date.now()];
+      return pods >= 3 && Date.now() - sinceMs > stillMs;
+    };
     await until("the up to wait for pods", waits, { timeoutMs: 120_000 }).finally(() => {
       stop(up.cli);
       this.settles = early !== undefined;

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, delimiter, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse, stringify } from "yaml";
@@ -184,6 +184,11 @@ export class PulumiProject {
   state(): State {
     const { version, checkpoint } = JSON.parse(readFileSync(this.checkpointFile, "utf8")) as Checkpoint;
     return { version, deployment: checkpoint.latest };
+  }
+
+  /** When the state was last written, ms since 1970; 0 before it is. */
+  writtenAtMs(): number {
+    return statSync(this.checkpointFile, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   }
 
   /** Runs the CLI, which prints JSON. @throws Error with the whole output when it fails. */
