@@ -12,7 +12,7 @@ import {
 } from "./services";
 import { checkout } from "./state";
 
-/** The engine and the cluster use the same ports; what survives and what is timed take turns, too. */
+/** Engine and cluster use the same ports. What waits for services much shares the cores with what computes. */
 export type Lane = "services" | "survival" | "cluster";
 
 /** A part of `npm test` with needs of its own. */
@@ -37,16 +37,8 @@ const cluster = "/test/cluster/";
 const withServices = "/test/(components/redis|local/relay|local/cameraSend)";
 const longOnes = "/test/workloads/(survive|fuzz)";
 
-/** In the order in which a lane runs them: the quick ones first. */
+/** In the order in which a lane runs them; the lanes take about as long as each other. */
 export const tiers: readonly Tier[] = [
-  {
-    name: "unit",
-    files: ["/test/(components|config|docs|policy|preview|local|bench|workflows)/"],
-    not: [engine, withServices],
-    workers: 2,
-    lane: "services",
-    obstacle: none,
-  },
   {
     name: "workload",
     files: ["/test/(workloads|ceph)/", withServices],
@@ -55,8 +47,16 @@ export const tiers: readonly Tier[] = [
     lane: "services",
     obstacle: services,
   },
+  { name: "system", files: ["/test/system/"], workers: 1, lane: "services", obstacle: services },
   { name: "survival", files: [longOnes], workers: 1, lane: "survival", obstacle: services },
-  { name: "system", files: ["/test/system/"], workers: 1, lane: "survival", obstacle: services },
+  {
+    name: "unit",
+    files: ["/test/(components|config|docs|policy|preview|local|bench|workflows)/"],
+    not: [engine, withServices],
+    workers: 2,
+    lane: "survival",
+    obstacle: none,
+  },
   { name: "engine", files: [engine], not: [cluster], workers: 1, lane: "cluster", obstacle: clusterObstacle },
   { name: "cluster", files: [cluster], workers: 1, lane: "cluster", obstacle: clusterObstacle },
 ];
