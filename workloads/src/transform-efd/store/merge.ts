@@ -96,7 +96,8 @@ export async function mergeUnpivoted(
   );
   await client.query(
     `insert into ${table} as t (day_obs, seq_num, ${id}, property, field, value)
-     select day_obs, seq_num, id, property, field, value from ${stage} order by 1, 2, 3, 4, 5
+     select day_obs, seq_num, id, property, field, value from ${stage}
+      order by day_obs, seq_num, id, property collate "C", field collate "C"
      on conflict (day_obs, seq_num, ${id}, property, field) do update set value = excluded.value
        where t.value is distinct from excluded.value`,
   );
