@@ -64,10 +64,9 @@ async function oneWindow(stand: EfdStand, columns: readonly Column[]): Promise<B
   let bytes = 0;
   const bare = async () => {
     await stand.forget();
-    return timedMs(async () => {
-      bytes = await stand.fetchBare(sent);
-      await stand.copyBare(rows);
-    });
+    const run = await stand.bare(sent, rows);
+    bytes = run.bytes;
+    return run.wallMs;
   };
   const times = await byTurns(rounds, ours, bare);
   const about = `the same ${sent.length} requests, ${(bytes / 1e6).toFixed(0)} MB of answers dropped, the same rows by COPY`;

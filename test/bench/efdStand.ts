@@ -1,11 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { Agent, request } from "node:http";
-import { writeFileSync } from "node:fs";
+import { createWriteStream, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { Readable } from "node:stream";
 import { Pool } from "pg";
-import { from as copyFrom, to as copyTo } from "pg-copy-streams";
+import { to as copyTo } from "pg-copy-streams";
 import { telemetry, type Topic, writeTelemetry } from "../../local/efd/telemetry";
 import { type RunningInfluxdb, type RunningPostgres, startInfluxdb, startPostgres } from "../../local/services";
 import { taiNsOf } from "../../workloads/src/lib/tai";
@@ -28,6 +26,13 @@ export interface EfdRun {
   readonly report: { readonly created: number; readonly completed: number; readonly failed: number; readonly exposures: number; readonly visits: number }; // prettier-ignore
 }
 
+/** What one process of the bare client did. */
+export interface BareRun {
+  readonly wallMs: number;
+  /** Of the answers. */
+  readonly bytes: number;
+}
+
 /** A request as it was sent. */
 export interface Sent {
   readonly path: string;
@@ -37,7 +42,6 @@ export interface Sent {
 /** InfluxDB, the consolidated database and a registry with exposures, for transform-efd of LSSTCam. */
 export class EfdStand {
   private runs = 0;
-  private readonly agent = new Agent({ keepAlive: true, maxSockets: 8 });
 
   private constructor(
     private readonly folder: ReturnType<typeof testFolder>,
@@ -108,61 +112,35 @@ export class EfdStand {
     );
   }
 
-  /** Sends requests that another client sent, eight at a time, and drops the answers. @returns Bytes of them. */
-  async fetchBare(sent: readonly Sent[]): Promise<number> {
+  /** Writes the rows that are stored now into files, in COPY's form. @returns Files by table. */
+  async rows(): Promise<Record<string, string>> {
+    const client = await this.pool.connect();
+    try {
+      const files = tables.map((table) => [`efd_lsstcam.${table}`, join(this.folder.dir, `${table}.copy`)] as const);
+      for (const [table, file] of files)
+        await pipeline(client.query(copyTo(`copy ${table} to stdout`)), createWriteStream(file));
+      return Object.fromEntries(files);
+    } finally {
+      client.release();
+    }
+  }
+
+  /** Runs the bare client once, a process too: the same requests and rows, nothing else. */
+  async bare(sent: readonly Sent[], rows: Readonly<Record<string, string>>): Promise<BareRun> {
     const { url, username } = this.influxdb;
-    const headers = {
-      "content-type": "application/x-www-form-urlencoded",
-      authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`,
-    };
-    const one = ({ path, body }: Sent) =>
-      new Promise<number>((resolve, reject) => {
-        let bytes = 0;
-        const asked = request(`${url}${path}`, { method: "POST", agent: this.agent, headers }, (answer) => {
-          answer.on("data", (piece: Buffer) => (bytes += piece.length));
-          answer.on("end", () =>
-            answer.statusCode === 200 ? resolve(bytes) : reject(new Error(`HTTP ${answer.statusCode}`)),
-          );
-          answer.on("error", reject);
-        });
-        asked.on("error", reject);
-        asked.end(body);
-      });
-    return (await Promise.all(sent.map(one))).reduce((sum, bytes) => sum + bytes, 0);
-  }
-
-  /** The rows that are stored now, in COPY's form. */
-  async rows(): Promise<Map<string, Buffer>> {
-    const found = new Map<string, Buffer>();
-    const client = await this.pool.connect();
-    try {
-      for (const table of tables) {
-        const pieces: Buffer[] = [];
-        for await (const piece of client.query(copyTo(`copy efd_lsstcam.${table} to stdout`)))
-          pieces.push(piece as Buffer);
-        found.set(table, Buffer.concat(pieces));
-      }
-    } finally {
-      client.release();
-    }
-    return found;
-  }
-
-  /** Stores rows by nothing but COPY, in one transaction, into empty tables of the same form. */
-  async copyBare(rows: ReadonlyMap<string, Buffer>): Promise<void> {
-    const client = await this.pool.connect();
-    try {
-      await client.query("begin");
-      for (const [table, bytes] of rows)
-        await pipeline(Readable.from([bytes]), client.query(copyFrom(`copy efd_lsstcam.${table} from stdin`)));
-      await client.query("commit");
-    } finally {
-      client.release();
-    }
+    const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+    const task = { influxdb: url, authorization, sent, consdb: this.postgres.url("consdb"), rows };
+    const started = performance.now();
+    const child = spawn(process.execPath, [join(__dirname, "bare/efd.mjs")], { stdio: ["pipe", "pipe", "inherit"] });
+    child.stdin.end(JSON.stringify(task)); // no argument: it holds passwords
+    const output: Buffer[] = [];
+    child.stdout.on("data", (piece: Buffer) => output.push(piece));
+    const { code } = await ended(child);
+    if (code !== 0) throw new Error(`the bare client ended with ${code ?? "a signal"}`);
+    return { wallMs: performance.now() - started, bytes: Number(Buffer.concat(output).toString()) };
   }
 
   async stop(): Promise<void> {
-    this.agent.destroy();
     await this.pool.end();
     await Promise.all([this.influxdb.stop(), this.postgres.stop()]);
     this.folder.remove();
