@@ -47,8 +47,8 @@ export const tiers: readonly Tier[] = [
     lane: "services",
     obstacle: services,
   },
-  { name: "system", files: ["/test/system/"], workers: 1, lane: "services", obstacle: services },
   { name: "survival", files: [longOnes], workers: 1, lane: "survival", obstacle: services },
+  { name: "system", files: ["/test/system/"], workers: 1, lane: "survival", obstacle: services },
   {
     name: "unit",
     files: ["/test/(components|config|docs|policy|preview|local|bench|workflows)/"],

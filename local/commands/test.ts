@@ -21,7 +21,7 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       `
-Tiers run in three lanes beside each other: workload and system; survival and unit; engine and cluster. A tier's output is
+Tiers run in three lanes beside each other: workload; survival, system and unit; engine and cluster. A tier's output is
 shown when it ends, and kept in .usdf/test-<tier>.log. One tier alone shows its output as it runs.
 With CI=true a tier that cannot run is a failure.`,
     )
