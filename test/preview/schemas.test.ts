@@ -90,6 +90,7 @@ describe("held against ajv", () => {
     },
   });
   ajv.addSchema({ definitions: kubernetes.definitions } as AnySchema, "kubernetes");
+  ajv.addSchema({ definitions: custom.definitions } as AnySchema, "custom");
   const compiled = new Map<string, ValidateFunction>();
   const accepts = (object: KubernetesObject) => {
     const type = `${object.apiVersion}/${object.kind}`;
@@ -111,7 +112,9 @@ describe("held against ajv", () => {
         else if (["anyOf", "allOf", "oneOf"].includes(word)) (value as never[]).forEach(walk);
       }
     };
-    [...Object.values(kubernetes.definitions), ...Object.values(custom)].forEach((schema) => walk(schema as never));
+    [kubernetes.definitions, custom.definitions, custom.kinds]
+      .flatMap(Object.values)
+      .forEach((schema) => walk(schema as never));
     const read =
       "$ref type format pattern enum minimum maximum minLength maxLength minItems maxItems minProperties maxProperties " +
       "uniqueItems uniqueKeys required properties additionalProperties items allOf anyOf oneOf not";

@@ -12,7 +12,8 @@ export interface KubernetesObject {
 }
 
 const definitions = kubernetes.definitions as Record<string, Schema>;
-const customSchemas = custom as unknown as Record<string, Schema>;
+const customDefinitions = custom.definitions as unknown as Record<string, Schema>;
+const customSchemas = custom.kinds as unknown as Record<string, Schema>;
 const definitionOfKind: Record<string, string> = kubernetes.kinds;
 
 /** `apiVersion/kind` of every kind that has a schema here. */
@@ -26,8 +27,9 @@ export function schemaOf(type: string): Schema | undefined {
 
 /** Schema that a `$ref` names. */
 export function resolveReference(reference: string): Schema {
-  const schema = definitions[reference.slice(reference.lastIndexOf("/") + 1)];
-  if (!schema) throw new Error(`kubernetes.json lacks ${reference}. Make it anew with update.mjs.`);
+  const name = reference.slice(reference.lastIndexOf("/") + 1);
+  const schema = (reference.startsWith("custom#") ? customDefinitions : definitions)[name];
+  if (!schema) throw new Error(`No schema of ${reference} in kubernetes.json and custom.json. Make both anew with update.mjs.`);
   return schema;
 }
 

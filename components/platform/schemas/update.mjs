@@ -5,6 +5,7 @@
  * of custom resource definitions below FOLDER. Both hold only the kinds named here and what these refer to.
  */
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -17,7 +18,9 @@ const kinds = {
   "apis/networking.k8s.io/v1": ["NetworkPolicy", "Ingress"],
   "apis/policy/v1": ["PodDisruptionBudget"],
   "apis/rbac.authorization.k8s.io/v1": ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"],
+  "apis/storage.k8s.io/v1": ["StorageClass"],
 };
+const strimzi = "Kafka KafkaNodePool KafkaTopic KafkaUser KafkaConnect KafkaConnector KafkaMirrorMaker2 KafkaBridge KafkaRebalance";
 const customKinds = [
   "external-secrets.io/v1/ExternalSecret",
   "external-secrets.io/v1/SecretStore",
@@ -25,6 +28,8 @@ const customKinds = [
   "monitoring.coreos.com/v1/ServiceMonitor",
   "monitoring.coreos.com/v1/PodMonitor",
   "monitoring.coreos.com/v1/PrometheusRule",
+  "cert-manager.io/v1/Certificate",
+  ...strimzi.split(" ").map((kind) => `kafka.strimzi.io/v1/${kind}`),
 ];
 const quantity = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 const objectMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
@@ -121,4 +126,29 @@ for (const file of readdirSync(values.crds, { recursive: true }).filter((name) =
 }
 const missing = customKinds.filter((name) => !custom[name]);
 if (missing.length > 0) throw new Error(`no definition below ${values.crds} serves ${missing.join(", ")}`);
-write("custom.json", sorted(custom));
+
+/** Strimzi's kinds repeat the same pod template in each of their parts: what is there several times is written once. */
+const times = new Map();
+const isType = (type) => typeof type === "string" || Array.isArray(type); // a field may be named so
+const textOf = (schema) => (isType(schema.type) ? JSON.stringify(schema) : "");
+const isLong = (text) => text.length > 200;
+function count(value) {
+  if (typeof value !== "object" || value === null) return;
+  const text = textOf(value);
+  if (isLong(text)) times.set(text, (times.get(text) ?? 0) + 1);
+  for (const inner of Object.values(value)) count(inner);
+}
+const shared = {};
+function share(value, isTop) {
+  if (typeof value !== "object" || value === null) return value;
+  const parts = () => Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, share(inner)]));
+  if (Array.isArray(value)) return value.map((inner) => share(inner));
+  const text = textOf(value);
+  if (isTop || !isLong(text) || times.get(text) < 2) return parts();
+  const name = createHash("sha256").update(text).digest("hex").slice(0, 12);
+  shared[name] ??= parts();
+  return { $ref: `custom#/definitions/${name}` };
+}
+Object.values(custom).forEach(count);
+const kindsOf = Object.fromEntries(Object.entries(custom).map(([name, schema]) => [name, share(schema, true)]));
+write("custom.json", { kinds: sorted(kindsOf), definitions: sorted(shared) });
