@@ -2,8 +2,9 @@
 import { type RunningInfluxdb, startInfluxdb } from "../../../local/services";
 import { createEfdClient } from "../../../workloads/src/transform-efd/influx";
 import { testAddress, testFolder } from "../../support/network";
-import { askNumpy, expectToAgree, type Expected, makeCase, originNs, summaryOf } from "./oracleCases";
+import { askNumpy, expectToAgree, type Expected, makeCase, summaryOf } from "./oracleCases";
 import type { Topic } from "./oracleClient";
+import { originNs } from "./windowStand";
 
 const given = makeCase("a window", 5, 120);
 const password = "not-for-logs";

@@ -1,6 +1,7 @@
 /** Every function, subset, offset and layout against brute force in numpy. */
-import { askNumpy, type Case, expectToAgree, type Expected, makeCase, originNs, summaryOf } from "./oracleCases";
+import { askNumpy, type Case, expectToAgree, type Expected, makeCase, summaryOf } from "./oracleCases";
 import { MemoryEfd } from "./oracleClient";
+import { originNs } from "./windowStand";
 
 const cases: Case[] = [
   makeCase("a window", 1, 120),

@@ -1,40 +1,29 @@
 /** The three modes on a real PostgreSQL; telemetry and registry are functions here, real ones are in survive and records. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
-import { Client } from "pg";
-import pino from "pino";
-import { type RunningPostgres, startPostgres } from "../../../local/services/postgres";
-import { Database } from "../../../workloads/src/lib/postgres";
+import type { Client } from "pg";
+import type { Database } from "../../../workloads/src/lib/postgres";
 import type { DimensionRecord, RecordKind, Summary, TopicOutcome } from "../../../workloads/src/transform-efd/model";
 import type { Mode } from "../../../workloads/src/transform-efd/options";
 import { migrateQueue, TaskQueue } from "../../../workloads/src/transform-efd/queue";
 import type { RecordSource } from "../../../workloads/src/transform-efd/records";
 import { run, type RunParts } from "../../../workloads/src/transform-efd/run";
 import { migrateOutput, Secondaries } from "../../../workloads/src/transform-efd/store";
-import { testAddress, testFolder } from "../../support/network";
+import { type Consdb, log, startConsdb } from "./consdb";
 
-const { dir, remove } = testFolder("efd-modes");
-const log = pino({ level: "silent" });
 const repo = "/repo";
 const schema = "efd_latiss";
 const minuteMs = 60_000;
 const tables = ["exposure_efd", "visit1_efd"] as const;
 const columns = ["a", "b"].map((name) => ({ name, tables, isUnpivoted: false, description: name }));
 
-let postgres: RunningPostgres;
+let consdb: Consdb;
 let database: Database;
 let client: Client;
 beforeAll(async () => {
-  postgres = await startPostgres({ dir, address: testAddress(3), password: "secret", databases: ["consdb"] });
-  database = new Database(postgres.url("consdb"), { log, applicationName: "test", connections: 20 });
-  client = new Client(postgres.url("consdb"));
-  await client.connect();
+  consdb = await startConsdb("efd-modes", 20);
+  ({ database, client } = consdb);
 }, 60_000);
-afterAll(async () => {
-  await client.end();
-  await database.close();
-  await postgres.stop();
-  remove();
-});
+afterAll(() => consdb.stop());
 
 /** Now, as the runs are told: a minute after a window of the grid began, so that it moves into no other while a test runs. */
 const gridMs = Math.floor(Date.now() / (5 * minuteMs)) * 5 * minuteMs;

@@ -6,9 +6,7 @@ import { type ColumnEntry, columnsOf } from "../../../workloads/src/transform-ef
 import type { DimensionRecord, EfdClient, RecordKind, Summary } from "../../../workloads/src/transform-efd/model";
 import { type LegacySwitches, summarise } from "../../../workloads/src/transform-efd/window";
 import { seededRandom, type Topic } from "./oracleClient";
-
-export const originNs = 1_760_000_000_000_000_000n; // 2025-10-09
-const second = 1e9;
+import { entry, originNs, second } from "./windowStand";
 
 export interface Case {
   readonly about: string;
@@ -16,16 +14,6 @@ export interface Case {
   readonly records: readonly { kind: RecordKind; begin: number; end: number }[];
   readonly legacy: LegacySwitches;
 }
-
-const entry = (name: string, topic: string, fields: string, rest: Partial<ColumnEntry>): ColumnEntry => ({
-  name,
-  function: "mean",
-  datatype: "float",
-  description: "",
-  packed_series: false,
-  topics: [{ name: topic, fields: fields.split(" ").map((field) => ({ name: field })) }],
-  ...rest,
-});
 
 const functions: [string, Partial<ColumnEntry>][] = [
   ["mean", { function: "mean" }],
@@ -43,21 +31,21 @@ const fits: [string, Partial<ColumnEntry>][] = [
 const wide = Array.from({ length: 12 }, (_, i) => `w${i}`).join(" ");
 export const columns: ColumnEntry[] = [
   ...[...functions, ...fits].flatMap(([name, rest]) => [
-    entry(`plain_${name}`, "plain", "a", rest),
-    entry(`subset_${name}`, "indexed", "x salIndex", { ...rest, subset_field: "salIndex", subset_value: 301 }),
-    entry(`packed_${name}`, "packed", "angle", { ...rest, packed_series: true }),
-    entry(`fields_${name}`, "wide", "w0 w1 w2", { ...rest, store_unpivoted: true }),
+    entry(`plain_${name}`, "a", rest, "plain"),
+    entry(`subset_${name}`, "x salIndex", { ...rest, subset_field: "salIndex", subset_value: 301 }, "indexed"),
+    entry(`packed_${name}`, "angle", { ...rest, packed_series: true }, "packed"),
+    entry(`fields_${name}`, "w0 w1 w2", { ...rest, store_unpivoted: true }, "wide"),
   ]),
   ...functions.flatMap(([name, rest]) => [
-    entry(`all_${name}`, "plain", "a b c", rest),
-    entry(`list_${name}`, "indexed", "y x salIndex", { ...rest, subset_field: "salIndex", subset_value: [111, "112"] }),
-    entry(`wide_${name}`, "wide", wide, { ...rest, store_unpivoted: true }),
-    entry(`event_${name}`, "events", "e", { ...rest, start_offset: -0.5 }),
+    entry(`all_${name}`, "a b c", rest, "plain"),
+    entry(`list_${name}`, "y x salIndex", { ...rest, subset_field: "salIndex", subset_value: [111, "112"] }, "indexed"),
+    entry(`wide_${name}`, wide, { ...rest, store_unpivoted: true }, "wide"),
+    entry(`event_${name}`, "e", { ...rest, start_offset: -0.5 }, "events"),
   ]),
-  entry("subset_text", "indexed", "x salIndex", { subset_field: "salIndex", subset_value: "301" }),
-  entry("subset_none", "indexed", "x salIndex", { subset_field: "salIndex", subset_value: 999 }),
-  entry("second", "forces", "f0 f1", { pre_aggregate_interval: "1s" }),
-  entry("second_each", "forces", "f0 f1 f2", { pre_aggregate_interval: "1s", store_unpivoted: true }),
+  entry("subset_text", "x salIndex", { subset_field: "salIndex", subset_value: "301" }, "indexed"),
+  entry("subset_none", "x salIndex", { subset_field: "salIndex", subset_value: 999 }, "indexed"),
+  entry("second", "f0 f1", { pre_aggregate_interval: "1s" }, "forces"),
+  entry("second_each", "f0 f1 f2", { pre_aggregate_interval: "1s", store_unpivoted: true }, "forces"),
 ];
 
 /** Samples about `stepSeconds` apart, some at the same time, with holes. */

@@ -1,8 +1,7 @@
 /** The task table on a real PostgreSQL: who takes what, when, and what an older table becomes. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
-import { Client } from "pg";
-import pino from "pino";
-import { type RunningPostgres, startPostgres } from "../../../local/services/postgres";
+import type { Client } from "pg";
+import type { RunningPostgres } from "../../../local/services/postgres";
 import { Database } from "../../../workloads/src/lib/postgres";
 import type { Mode } from "../../../workloads/src/transform-efd/options";
 import {
@@ -13,10 +12,8 @@ import {
   type Task,
   TaskQueue,
 } from "../../../workloads/src/transform-efd/queue";
-import { testAddress, testFolder } from "../../support/network";
+import { type Consdb, log, startConsdb } from "./consdb";
 
-const { dir, remove } = testFolder("efd-queue");
-const log = pino({ level: "silent" });
 const repo = "s3://embargo@rubin-summit-users/butler.yaml";
 const options = { instrument: "latiss", repo, intervalMinutes: 5, timewindowMinutes: 1 };
 const at = (text: string) => Date.parse(`2026-06-03T${text}Z`);
@@ -26,22 +23,15 @@ const cronjob: Mode = { name: "cronjob" };
 const monitor: Mode = { name: "failure-monitor" };
 const later = at("23:00:00");
 
+let consdb: Consdb;
 let postgres: RunningPostgres;
 let database: Database;
 let client: Client;
-
 beforeAll(async () => {
-  postgres = await startPostgres({ dir, address: testAddress(3), password: "secret", databases: ["consdb"] });
-  database = new Database(postgres.url("consdb"), { log, applicationName: "test", connections: 8 });
-  client = new Client(postgres.url("consdb"));
-  await client.connect();
+  consdb = await startConsdb("efd-queue", 8);
+  ({ postgres, database, client } = consdb);
 }, 60_000);
-afterAll(async () => {
-  await client.end();
-  await database.close();
-  await postgres.stop();
-  remove();
-});
+afterAll(() => consdb.stop());
 beforeEach(async () => {
   await client.query("drop schema if exists efd_scheduler cascade");
   await migrateQueue(database, "latiss");
@@ -380,7 +370,7 @@ describe("a table as it is today", () => {
     await migrateQueue(database, "latiss");
     await client.query(`drop role if exists reader; create role reader login password 'reader';
       grant usage on schema efd_scheduler to reader; grant select on all tables in schema efd_scheduler to reader`);
-    const url = postgres.url("consdb").replace("usdf:secret", "reader:reader");
+    const url = postgres.url("consdb").replace("tester:secret", "reader:reader");
     const readers = new Database(url, { log, applicationName: "reader" });
     await migrateQueue(readers, "latiss");
     await expect(migrateQueue(readers, "lsstcam")).rejects.toThrow(

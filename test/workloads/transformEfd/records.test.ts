@@ -2,12 +2,15 @@
 import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import pino from "pino";
+import { clientOf } from "../../../local/camera";
 import { ensureButlerPython } from "../../../local/services/butler";
 import { type RunningPostgres, startPostgres } from "../../../local/services/postgres";
 import { findRegistry, Registry, type RepositoryEnv } from "../../../workloads/src/transform-efd/records";
 import { prepareRegistry } from "../../support/butler";
+import { startGateway, type TestGateway, testProfile } from "../../support/gateway";
 import { testAddress, testFolder } from "../../support/network";
 
 const { dir, remove } = testFolder("efd-records");
@@ -189,6 +192,44 @@ describe("a repository", () => {
     await expect(findRegistry(env({ BUTLER_REPO: "/no/where" }), {})).rejects.toThrow(
       fault("/no/where/butler.yaml cannot be read: ENOENT: no such file or directory, open '/no/where/butler.yaml'"),
     );
+  });
+});
+
+describe("a repository in a bucket", () => {
+  const index = join(dir, "buckets.yaml");
+  const place = (key: string) => `s3://${testProfile}@repositories/${key}`;
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    gateway = await startGateway(join(dir, "ceph"), testAddress(5));
+    const s3 = clientOf(await gateway.createBucket("repositories"));
+    const Body = "registry: { db: 'postgresql://rubin@db.example/lsstdb1', namespace: embargo }";
+    await s3.send(new PutObjectCommand({ Bucket: "repositories", Key: "embargo/butler.yaml", Body }));
+    s3.destroy();
+    writeFileSync(index, `embargo: ${place("embargo")}\ngone: ${place("gone/butler.yaml")}\n`);
+  }, 120_000);
+  afterAll(() => gateway.rgw.stop());
+  const labelled = (label: string) => env({ BUTLER_REPO: label, DAF_BUTLER_REPOSITORY_INDEX: index, S3_TIMEOUT: 20 });
+
+  it("is read by the keys of its profile, by its URI or by a label of the index", async () => {
+    const url = "postgresql://rubin:hush@db.example:5432/lsstdb1";
+    const direct = env({ BUTLER_REPO: place("embargo/"), S3_TIMEOUT: 20 });
+    for (const given of [labelled("embargo"), direct])
+      expect(await findRegistry(given, gateway.env)).toEqual({ url, namespace: "embargo" });
+  });
+
+  it("that is not there is named", async () => {
+    await expect(findRegistry(labelled("gone"), gateway.env)).rejects.toThrow(
+      `transform-efd cannot start: 1 fault in its environment.\n  - ${place("gone/butler.yaml")} does not exist`,
+    );
+  });
+
+  it("that the keys do not open, or whose profile is not told, fails without showing a key", async () => {
+    const [[name, value]] = Object.entries(gateway.env) as [[string, string]];
+    const wrong = value.replace(/:[^:@/]+@/, ":wrong-key@");
+    await expect(findRegistry(labelled("embargo"), { [name]: wrong })).rejects.toThrow(
+      /^S3 GET "embargo\/butler.yaml" in bucket "repositories" failed: (?!.*wrong-key).*Look at the gateway and at the keys of the profile\.$/,
+    );
+    await expect(findRegistry(labelled("embargo"), {})).rejects.toThrow(`${name} is missing: the endpoint and keys`);
   });
 });
 

@@ -1,8 +1,7 @@
 /** Rows in a real PostgreSQL: exact, one record one row, secondaries that come back. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { Client } from "pg";
-import pino from "pino";
-import { type RunningPostgres, startPostgres } from "../../../local/services/postgres";
+import type { RunningPostgres } from "../../../local/services/postgres";
 import { Database } from "../../../workloads/src/lib/postgres";
 import type { DimensionRecord, RecordKind, Summary, TopicOutcome } from "../../../workloads/src/transform-efd/model";
 import { migrateQueue } from "../../../workloads/src/transform-efd/queue";
@@ -13,10 +12,8 @@ import {
   type Stored,
   storeSummary,
 } from "../../../workloads/src/transform-efd/store";
-import { testAddress, testFolder } from "../../support/network";
+import { type Consdb, log, startConsdb } from "./consdb";
 
-const { dir, remove } = testFolder("efd-store");
-const log = pino({ level: "silent" });
 const schema = "efd_latiss";
 const pivoted = (name: string): OutputColumn => ({
   name,
@@ -31,22 +28,15 @@ const columns: OutputColumn[] = [
   { ...pivoted("forces"), tables: ["exposure_efd_unpivoted", "visit1_efd_unpivoted"], isUnpivoted: true },
 ];
 
+let consdb: Consdb;
 let postgres: RunningPostgres;
 let database: Database;
 let client: Client;
 beforeAll(async () => {
-  const databases = ["consdb", "second"];
-  postgres = await startPostgres({ dir, address: testAddress(3), user: "tester", password: "s3cret", databases });
-  database = new Database(postgres.url("consdb"), { log, applicationName: "test" });
-  client = new Client(postgres.url("consdb"));
-  await client.connect();
+  consdb = await startConsdb("efd-store", undefined, ["second"]);
+  ({ postgres, database, client } = consdb);
 }, 60_000);
-afterAll(async () => {
-  await client.end();
-  await database.close();
-  await postgres.stop();
-  remove();
-});
+afterAll(() => consdb.stop());
 beforeEach(async () => {
   await client.query(`drop schema if exists ${schema}, efd_scheduler cascade`);
   await migrateOutput(database, schema, columns);

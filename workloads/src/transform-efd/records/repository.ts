@@ -79,7 +79,7 @@ async function readPath(file: string): Promise<string> {
 async function readObject(uri: string, env: RepositoryEnv, environment: NodeJS.ProcessEnv): Promise<string> {
   const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
   if (bucket === undefined || key === undefined) throw fault(`${uri} is not s3://[profile@]bucket/key`);
-  const { ObjectStore } = await import("../../lib/objectStore"); // a quarter of the program's start, for those who need it
+  const { ObjectMissingError, ObjectStore } = await import("../../lib/objectStore"); // a quarter of the program's start, for those who need it
   const store = new ObjectStore(
     {
       BUCKET: bucket,
@@ -93,6 +93,8 @@ async function readObject(uri: string, env: RepositoryEnv, environment: NodeJS.P
   );
   try {
     return (await store.read(key)).toString("utf8");
+  } catch (error) {
+    throw error instanceof ObjectMissingError ? fault(`${uri} does not exist`) : error;
   } finally {
     store.close();
   }

@@ -1,5 +1,6 @@
 import type { PoolClient } from "../../lib/postgres";
 import type { DimensionRecord, RecordKind, Summary } from "../model";
+import { rowOwners } from "../records";
 import { fillStage, mergePivoted, mergeUnpivoted, pivotedBytes, type RecordKeys, unpivotedBytes } from "./merge";
 import { recordKinds, tablesOf } from "./schema";
 
@@ -26,10 +27,10 @@ export async function storeSummary(client: PoolClient, schema: string, summary: 
     ids[kind] = records.map(({ id }) => id);
     const { pivoted, unpivoted } = tablesOf[kind];
     const table = summary.pivoted[pivoted];
-    const winners = largestIds(records);
+    const owners = new Set(rowOwners(records).map(({ id }) => id));
     // A row without any value would look as if there was nothing to tell, while nobody could be asked.
     if (answered.length === 0 && isAnyFailed) continue;
-    const chosen = table.rows.filter(({ record }) => winners.has(record.id));
+    const chosen = table.rows.filter(({ record }) => owners.has(record.id));
     await fillStage(client, kind, "pivoted", pivotedBytes({ columns: table.columns, rows: chosen }));
     const stored = await mergePivoted(client, schema, kind, table.columns);
     rows[kind] = stored.size;
@@ -40,16 +41,6 @@ export async function storeSummary(client: PoolClient, schema: string, summary: 
     await mergeUnpivoted(client, schema, kind, keysOf(records), answered);
   }
   return { ids, rows, notes };
-}
-
-/** Of the records with one (dayObs, seqNum), the one with the largest id. */
-function largestIds(records: readonly DimensionRecord[]): Set<number> {
-  const largest = new Map<string, number>();
-  for (const { dayObs, seqNum, id } of records) {
-    const key = `${dayObs} ${seqNum}`;
-    largest.set(key, Math.max(id, largest.get(key) ?? 0));
-  }
-  return new Set(largest.values());
 }
 
 function gaveWay({ kind, id, dayObs, seqNum }: DimensionRecord): string {
