@@ -16,8 +16,9 @@ export const databases = ["butler", "consdb"] as const;
 /** What InfluxDB has: the organisation and the bucket, both of this name. */
 export const efdName = "efd";
 
-/** URL of a service that runs elsewhere, from `USDF_RGW_URL`, `USDF_KAFKA_URL`, `USDF_POSTGRES_URL` or `USDF_INFLUXDB_URL`: it wins. */
+/** URL of a gateway or Kafka that runs elsewhere, from `USDF_RGW_URL` or `USDF_KAFKA_URL`: it wins. */
 export function explicitUrl(name: BackingName): URL | undefined {
+  if (name !== "rgw" && name !== "kafka") return undefined; // others need databases and users that we make ourselves
   const variable = `USDF_${name.toUpperCase()}_URL`;
   const text = process.env[variable];
   if (!text) return undefined;
