@@ -46,6 +46,18 @@ export function resources(defaults: {
   };
 }
 
+/** Requests and limits of which each is left to a default elsewhere. */
+export function partialResources() {
+  const amounts = z.strictObject({
+    cpu: quantity.optional().describe("CPU."),
+    memory: quantity.optional().describe("Memory."),
+  });
+  return {
+    requests: amounts.optional().describe("What the scheduler keeps for a pod."),
+    limits: amounts.optional().describe("What a pod may use at most."),
+  };
+}
+
 /** A secret in Vault: path with its mount, as `vault kv get` takes it. */
 export const vaultPath = z
   .string()

@@ -9,4 +9,16 @@ export {
   type LoadBalancer,
 } from "./embargo";
 export type { PlatformConfig } from "./platform";
+export type {
+  Aggregate,
+  ClientConfig,
+  ConnectorPart,
+  EnvironmentClient,
+  JdbcSink,
+  MirrorConfig,
+  ParquetSink,
+  SasquatchConfig,
+  SasquatchEnvironment,
+  Selector,
+} from "./sasquatch";
 export { loadStackConfig, rawStackConfig, StackConfigError, stackJsonSchema, type StackConfig } from "./stack";

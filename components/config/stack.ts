@@ -4,6 +4,7 @@ import { cephSchema } from "./ceph";
 import { type EfdConfig, efdSchema } from "./efd";
 import { type EmbargoConfig, embargoSchema } from "./embargo";
 import { type PlatformConfig, platformSchema } from "./platform";
+import { type SasquatchConfig, sasquatchSchema } from "./sasquatch";
 
 /** Everything that a stack is told: one key `usdf:<system>` of `Pulumi.<stack>.yaml` each. */
 export const stackSchema = z
@@ -12,6 +13,7 @@ export const stackSchema = z
     ceph: cephSchema.prefault({}),
     embargo: embargoSchema.optional(),
     efd: efdSchema.optional(),
+    sasquatch: sasquatchSchema.optional(),
   })
   .superRefine((stack, context) => {
     const environments = stack.embargo?.environments ?? {};
@@ -43,10 +45,12 @@ function vaultFaults({
   platform: { vault, secrets },
   embargo,
   efd,
+  sasquatch,
 }: {
   platform: PlatformConfig;
   embargo?: EmbargoConfig;
   efd?: EfdConfig;
+  sasquatch?: SasquatchConfig;
 }): [string[], string][] {
   if (vault === undefined) return [];
   if (secrets.kind === "value")
@@ -54,6 +58,7 @@ function vaultFaults({
   const environments = Object.values(embargo?.environments ?? {});
   const contexts = new Set(environments.flatMap((one) => one.kubeContext ?? embargo?.kubeContext ?? []));
   if (efd) contexts.add(efd.kubeContext);
+  for (const one of Object.values(sasquatch?.environments ?? {})) contexts.add(one.kubeContext);
   return [...contexts]
     .filter((context) => !Object.hasOwn(vault.authMounts, context))
     .map((context) => [

@@ -1,0 +1,77 @@
+import { z } from "zod";
+import { objectName, vaultPath } from "../field";
+import { clientOverrides, selectorSchema } from "./clients";
+import { influxdbSchema } from "./influxdb";
+import { kafkaSchema } from "./kafka";
+
+/** An environment is one installation of Sasquatch: Kafka, InfluxDB and the clients that it serves. */
+
+const environmentClient = z.strictObject({
+  from: z
+    .string()
+    .optional()
+    .describe("Environment whose topics are mirrored here and stored; must be one of mirrors. Default: produced here."),
+  ...clientOverrides,
+});
+
+const mirror = z.strictObject({
+  bootstrap: z
+    .string()
+    .regex(/^[\w.-]+:\d+(,[\w.-]+:\d+)*$/, "must be host:port,…")
+    .describe("Bootstrap servers of the other environment's Kafka, `host:port,…`."),
+  topics: z.array(selectorSchema).default([]).describe("Topics mirrored besides those of the clients that say `from`."),
+  schemas: z
+    .boolean()
+    .default(true)
+    .describe("Mirror the topic registry-schemas too, from which a registry of its own reads the other's schemas."),
+  policy: z
+    .enum(["default", "identity"])
+    .default("default")
+    .describe(
+      "default = a mirrored topic is named `<alias>.<topic>`; identity = as there, which cannot see a circle: never in two directions.",
+    ),
+  from: z
+    .enum(["earliest", "latest"])
+    .default("earliest")
+    .describe("Where a topic without offsets starts; latest leaves out what was there before."),
+  offsetSyncs: z
+    .enum(["source", "target"])
+    .default("target")
+    .describe("Which cluster keeps the topic of offset pairs. target needs no right to write at the source."),
+  unstored: z
+    .array(z.strictObject({ ...selectorSchema.shape, reason: z.string().min(10).describe("Why.") }))
+    .default([])
+    .describe("Mirrored topics that are deliberately not stored, with the reason."),
+});
+
+/** A Kafka user of its own, besides those that follow from the clients. */
+const kafkaUser = z.strictObject({
+  authentication: z.enum(["tls", "scram-sha-512"]).default("scram-sha-512").describe("How it proves who it is."),
+  reads: z.array(selectorSchema).default([]).describe("Topics that it reads."),
+  writes: z.array(selectorSchema).default([]).describe("Topics that it writes and may make."),
+  groups: z.array(z.string().min(1)).default([]).describe("Prefixes of its consumer groups. Default: its name."),
+});
+
+export const sasquatchEnvironmentSchema = z.strictObject({
+  kubeContext: z.string().describe("Context of the kubeconfig of its cluster."),
+  namespace: objectName.default("sasquatch").describe("Namespace of all its objects."),
+  host: z.string().describe("Host that users reach it by, e.g. usdf-rsp.slac.stanford.edu."),
+  secrets: z
+    .strictObject({ path: vaultPath.describe("Vault path of all its secrets.") })
+    .describe("Where the secrets are in Vault."),
+  kafka: kafkaSchema.prefault({}),
+  influxdb: influxdbSchema.prefault({}),
+  mirrors: z
+    .record(objectName, mirror)
+    .default({})
+    .describe("Environments whose topics are mirrored to here, by name: it is the alias and so the prefix."),
+  clients: z
+    .record(z.string(), environmentClient)
+    .default({})
+    .describe("Clients that are stored here, and what is different here. {} takes the record as it is."),
+  users: z.record(z.string(), kafkaUser).default({}).describe("Kafka users besides those of the clients."),
+});
+
+export type SasquatchEnvironment = z.output<typeof sasquatchEnvironmentSchema>;
+export type EnvironmentClient = z.output<typeof environmentClient>;
+export type MirrorConfig = z.output<typeof mirror>;
