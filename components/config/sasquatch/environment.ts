@@ -3,6 +3,16 @@ import { objectName, vaultPath } from "../field";
 import { clientOverrides, selectorSchema } from "./clients";
 import { influxdbSchema } from "./influxdb";
 import { kafkaSchema } from "./kafka";
+import {
+  bridgeSchema,
+  connectSchema,
+  kafkaFaults,
+  mirrorConnection,
+  mirrorMakerSchema,
+  registrySchema,
+  restSchema,
+  telegrafSchema,
+} from "./kafkaServices";
 
 /** An environment is one installation of Sasquatch: Kafka, InfluxDB and the clients that it serves. */
 
@@ -42,6 +52,7 @@ const mirror = z.strictObject({
     .array(z.strictObject({ ...selectorSchema.shape, reason: z.string().min(10).describe("Why.") }))
     .default([])
     .describe("Mirrored topics that are deliberately not stored, with the reason."),
+  ...mirrorConnection,
 });
 
 /** A Kafka user of its own, besides those that follow from the clients. */
@@ -52,25 +63,35 @@ const kafkaUser = z.strictObject({
   groups: z.array(z.string().min(1)).default([]).describe("Prefixes of its consumer groups. Default: its name."),
 });
 
-export const sasquatchEnvironmentSchema = z.strictObject({
-  kubeContext: z.string().describe("Context of the kubeconfig of its cluster."),
-  namespace: objectName.default("sasquatch").describe("Namespace of all its objects."),
-  host: z.string().describe("Host that users reach it by, e.g. usdf-rsp.slac.stanford.edu."),
-  secrets: z
-    .strictObject({ path: vaultPath.describe("Vault path of all its secrets.") })
-    .describe("Where the secrets are in Vault."),
-  kafka: kafkaSchema.prefault({}),
-  influxdb: influxdbSchema.prefault({}),
-  mirrors: z
-    .record(objectName, mirror)
-    .default({})
-    .describe("Environments whose topics are mirrored to here, by name: it is the alias and so the prefix."),
-  clients: z
-    .record(z.string(), environmentClient)
-    .default({})
-    .describe("Clients that are stored here, and what is different here. {} takes the record as it is."),
-  users: z.record(z.string(), kafkaUser).default({}).describe("Kafka users besides those of the clients."),
-});
+export const sasquatchEnvironmentSchema = z
+  .strictObject({
+    kubeContext: z.string().describe("Context of the kubeconfig of its cluster."),
+    namespace: objectName.default("sasquatch").describe("Namespace of all its objects."),
+    host: z.string().describe("Host that users reach it by, e.g. usdf-rsp.slac.stanford.edu."),
+    secrets: z
+      .strictObject({ path: vaultPath.describe("Vault path of all its secrets.") })
+      .describe("Where the secrets are in Vault."),
+    kafka: kafkaSchema.prefault({}),
+    registry: registrySchema.prefault({}),
+    rest: restSchema.optional(),
+    bridge: bridgeSchema.optional(),
+    connect: connectSchema.prefault({}),
+    telegraf: telegrafSchema.prefault({}),
+    mirrorMaker: mirrorMakerSchema.prefault({}),
+    influxdb: influxdbSchema.prefault({}),
+    mirrors: z
+      .record(objectName, mirror)
+      .default({})
+      .describe("Environments whose topics are mirrored to here, by name: it is the alias and so the prefix."),
+    clients: z
+      .record(z.string(), environmentClient)
+      .default({})
+      .describe("Clients that are stored here, and what is different here. {} takes the record as it is."),
+    users: z.record(z.string(), kafkaUser).default({}).describe("Kafka users besides those of the clients."),
+  })
+  .superRefine((environment, context) => {
+    for (const [path, message] of kafkaFaults(environment)) context.addIssue({ code: "custom", path, message });
+  });
 
 export type SasquatchEnvironment = z.output<typeof sasquatchEnvironmentSchema>;
 export type EnvironmentClient = z.output<typeof environmentClient>;

@@ -23,3 +23,5 @@ export type SasquatchConfig = z.output<typeof sasquatchSchema>;
 export type { ClientConfig, ConnectorPart, Selector, Unstored } from "./clients";
 export type { EnvironmentClient, MirrorConfig, SasquatchEnvironment } from "./environment";
 export type { Aggregate, JdbcSink, ParquetSink } from "./longTerm";
+export { brokerIds, type KafkaClusterConfig, type KafkaPoolConfig } from "./kafka";
+export type { BridgeConfig, ConnectConfig, RegistryConfig, RestConfig } from "./kafkaServices";
