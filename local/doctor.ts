@@ -8,7 +8,7 @@ import { MissingPrerequisite } from "./services";
 import { cacheDir, findProgram, installCommand, type ProgramSet } from "./services/find";
 import { findPython } from "./services/butler";
 import { findInfluxdb, influxdbBuildPrograms } from "./services/influxdbBuild";
-import { javaPrograms, mavenPrograms } from "./services/kafka";
+import { javaPrograms, mavenPrograms } from "./services/jars";
 import { postgresPrograms } from "./services/postgres";
 import { redisPrograms } from "./services/redis";
 import { rgwPrograms } from "./services/rgw";

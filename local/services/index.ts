@@ -3,6 +3,13 @@ export { cacheDir, ensurePrograms, findProgram, installCommand, MissingPrerequis
 export { type InfluxdbOptions, type RunningInfluxdb, startInfluxdb } from "./influxdb";
 export { ensureInfluxdb } from "./influxdbBuild";
 export { ensureKafka, startKafka, type KafkaOptions, type RunningKafka } from "./kafka";
+export {
+  ensureMirrorMaker,
+  mirrorConnectors,
+  type MirrorMakerSpec,
+  type RunningMirrorMaker,
+  startMirrorMaker,
+} from "./mirrorMaker";
 export { ensurePostgres, startPostgres, type PostgresOptions, type RunningPostgres } from "./postgres";
 export { ensureRedis, redisAnswers, startRedis, type RedisOptions, type RunningRedis } from "./redis";
 export { ensureRgw, startRgw, type RgwOptions, type RgwUser, type RunningRgw } from "./rgw";

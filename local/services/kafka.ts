@@ -1,79 +1,21 @@
 import { execFile } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { adoptProcess, startProcess, waitReady, type ProcessId, type RunningProcess } from "../process";
-import { cacheDir, ensurePrograms, type Progress, type ProgramSet } from "./find";
+import type { Progress } from "./find";
+import { ensureJars } from "./jars";
 
 const run = promisify(execFile);
 
-export const javaPrograms: ProgramSet = {
-  what: "Java (for Kafka)",
-  programs: ["java"],
-  packages: ["default-jre-headless"],
-};
-
-export const mavenPrograms: ProgramSet = { what: "Maven (for Kafka)", programs: ["mvn"], packages: ["maven"] };
-
-/** Longest time that Maven may take for Kafka's fifty files. */
-const fetchLimitMs = 600_000;
-
 /**
- * Finds or installs Java, and fetches Kafka with Maven (a mirror is what Maven's settings say), once a machine; every file
- * is checked against its pinned SHA-256.
+ * Finds or installs Java and fetches Kafka, once a machine.
  * @returns The class path and the Java to use.
  */
-export async function ensureKafka(progress: Progress = () => {}): Promise<{ java: string; classPath: string }> {
-  const { java } = await ensurePrograms(javaPrograms, progress);
-  const pins = await readFile(join(__dirname, "kafka-jars.txt"), "utf8");
-  const folder = join(cacheDir, `kafka-${createHash("sha256").update(pins).digest("hex").slice(0, 12)}`);
-  if (!existsSync(folder)) {
-    progress("fetching Kafka with Maven (once)");
-    await fetchKafka(folder, pinnedFiles(pins), progress);
-  }
-  return { java: java!, classPath: join(folder, "*") };
-}
-
-function pinnedFiles(pins: string): Map<string, string> {
-  const lines = pins.split("\n").filter((line) => line && !line.startsWith("#"));
-  return new Map(lines.map((line) => line.split(/\s+/).reverse() as [name: string, sha256: string]));
-}
-
-async function fetchKafka(folder: string, pinned: Map<string, string>, progress: Progress): Promise<void> {
-  const { mvn } = await ensurePrograms(mavenPrograms, progress);
-  const part = `${folder}.${process.pid}`;
-  await mkdir(part, { recursive: true });
-  try {
-    const goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
-    const args = ["-B", "-q", "-f", join(__dirname, "kafka-pom.xml"), goal, `-DoutputDirectory=${part}`];
-    await run(mvn!, args, { timeout: fetchLimitMs, maxBuffer: 16 * 1024 * 1024 }).catch((error) => {
-      const said = String(error.stdout || error.message)
-        .trim()
-        .split("\n")
-        .slice(0, 3)
-        .join("\n");
-      throw new Error(`Maven cannot fetch Kafka:\n${said}\nName a mirror that you reach in Maven's settings.xml.`);
-    });
-    const unknown = (await readdir(part)).filter((name) => !pinned.has(name));
-    if (unknown.length > 0) throw new Error(`kafka-pom.xml resolves to ${unknown.join(", ")}: not in kafka-jars.txt`);
-    for (const [name, sha256] of pinned) {
-      const found = createHash("sha256")
-        .update(await readFile(join(part, name)))
-        .digest("hex");
-      if (found !== sha256)
-        throw new Error(`${name} of Kafka has SHA-256 ${found}, not the pinned ${sha256}: not used`);
-    }
-    // Whole or not at all; when two runs fetch at once, the second finds it there.
-    await rename(part, folder).catch((error) => {
-      if (!existsSync(folder)) throw error;
-    });
-  } finally {
-    await rm(part, { recursive: true, force: true });
-  }
-}
+export const ensureKafka = (progress?: Progress) => ensureJars({ what: "Kafka", name: "kafka" }, progress);
 
 export interface KafkaOptions {
   /** Folder of its data, configuration and log. */
