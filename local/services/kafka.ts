@@ -1,15 +1,12 @@
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { adoptProcess, startProcess, waitReady, type ProcessId, type RunningProcess } from "../process";
+import { classArchive, type ClassArchive } from "./classArchive";
 import type { Progress } from "./find";
 import { ensureJars } from "./jars";
-
-const run = promisify(execFile);
 
 /**
  * Finds or installs Java and fetches Kafka, once a machine.
@@ -75,13 +72,19 @@ export async function startKafka(options: KafkaOptions): Promise<RunningKafka> {
   const jvm = ["-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
   const log = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"];
   const args = [...jvm, ...log, "-cp", classPath];
-  if (!existsSync(join(data, "meta.properties"))) {
+  const formatted = join(data, "meta.properties");
+  if (!existsSync(formatted)) {
     await rm(data, { recursive: true, force: true });
+    await mkdir(data, { mode: 0o700 });
+    // What `kafka.tools.StorageTool format` writes, without another start of Java.
     const clusterId = randomBytes(16).toString("base64url");
-    await run(java, [...args, "kafka.tools.StorageTool", "format", `--cluster-id=${clusterId}`, "-c", config]);
+    await writeFile(formatted, `version=1\ncluster.id=${clusterId}\nnode.id=1\n`);
   }
+  let archive: ClassArchive;
   const begin = async () => {
-    const spec = { name: "kafka", command: java, args: [...args, "kafka.Kafka", config], logFile, outlivesParent };
+    archive = classArchive(classPath, "broker", outlivesParent);
+    const all = [...archive.args, ...args, "kafka.Kafka", config];
+    const spec = { name: "kafka", command: java, args: all, logFile, outlivesParent };
     const started = (adopt && adoptProcess("kafka", adopt, logFile)) || (await startProcess(spec));
     await waitReady(started, () => kafkaAnswers(address, port), { timeoutMs: 60_000, pollMs: 100 });
     return started;
@@ -108,7 +111,10 @@ export async function startKafka(options: KafkaOptions): Promise<RunningKafka> {
       await running.stop();
       running = await begin();
     },
-    stop: async () => void (await running.stop()),
+    async stop() {
+      await running.stop();
+      await archive.keep();
+    },
   };
 }
 
