@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import {
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
+  PutObjectCommand,
   S3Client,
   type S3ServiceException,
 } from "@aws-sdk/client-s3";
@@ -100,6 +102,32 @@ export class ObjectStore {
       const { Body } = await this.client.send(new GetObjectCommand({ Bucket: this.bucket, Key: key, ...range }));
       return Buffer.from((await Body?.transformToByteArray()) ?? []);
     });
+  }
+
+  /**
+   * Makes an object, unless there is one of that key: of several who try at once, one succeeds.
+   * @param metadata - Kept with the object; given back by {@link metadataOf}.
+   * @returns whether this call made it.
+   */
+  async create(key: string, body: Uint8Array, metadata: Readonly<Record<string, string>> = {}): Promise<boolean> {
+    const ContentMD5 = createHash("md5").update(body).digest("base64"); // the store refuses what was changed on its way
+    return this.ask("PUT", key, async () => {
+      const object = { Bucket: this.bucket, Key: key, Body: body, Metadata: { ...metadata }, ContentMD5 };
+      try {
+        await this.client.send(new PutObjectCommand({ ...object, IfNoneMatch: "*" }));
+        return true;
+      } catch (error) {
+        if ((error as Partial<S3ServiceException>).$metadata?.httpStatusCode === 412) return false;
+        throw error;
+      }
+    });
+  }
+
+  /** Metadata that an object was made with. @throws {@link ObjectMissingError} */
+  async metadataOf(key: string): Promise<Readonly<Record<string, string>>> {
+    const command = new HeadObjectCommand({ Bucket: this.bucket, Key: key });
+    const { Metadata = {} } = await this.ask("HEAD", key, () => this.client.send(command));
+    return Metadata;
   }
 
   /** Objects in the order of their keys, a page at a time, so that memory holds no more than a page. */
