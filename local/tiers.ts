@@ -6,6 +6,7 @@ import {
   ensureKafka,
   ensurePostgres,
   ensureRedis,
+  ensureRegistry,
   ensureRgw,
   MissingPrerequisite,
   type Progress,
@@ -34,7 +35,7 @@ const none = async () => undefined;
 const engine = "/test/.*engine";
 const cluster = "/test/cluster/";
 /** Tests of other folders that start services. */
-const withServices = "/test/(components/redis|local/relay|local/cameraSend)";
+const withServices = "/test/(components/redis|local/relay|local/registry|local/cameraSend)";
 const longOnes = "/test/workloads/(survive|fuzz)";
 
 /** In the order in which a lane runs them; the lanes take about as long as each other. */
@@ -65,8 +66,8 @@ export const tiers: readonly Tier[] = [
 async function services(progress: Progress): Promise<string | undefined> {
   try {
     await Promise.all(
-      [ensureRedis, ensureRgw, ensureKafka, ensurePostgres, ensureInfluxdb, ensureButlerPython].map((ensure) =>
-        ensure(progress),
+      [ensureRedis, ensureRgw, ensureKafka, ensureRegistry, ensurePostgres, ensureInfluxdb, ensureButlerPython].map(
+        (ensure) => ensure(progress),
       ),
     );
     return undefined;

@@ -12,4 +12,5 @@ export {
 } from "./mirrorMaker";
 export { ensurePostgres, startPostgres, type PostgresOptions, type RunningPostgres } from "./postgres";
 export { ensureRedis, redisAnswers, startRedis, type RedisOptions, type RunningRedis } from "./redis";
+export { ensureRegistry, registryUrl, type RunningRegistry, startRegistry } from "./registry";
 export { ensureRgw, startRgw, type RgwOptions, type RgwUser, type RunningRgw } from "./rgw";
