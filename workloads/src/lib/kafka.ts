@@ -11,7 +11,7 @@ export { kafkaEnv, kafkaSecrets, registryEnv } from "./kafkaContract";
 
 type Shape = typeof kafkaEnv & typeof kafkaSecrets;
 /** The variables of Kafka, parsed. */
-export type KafkaEnv = { readonly [K in keyof Shape]: z.output<Shape[K]> };
+export type KafkaEnv = Readonly<z.output<z.ZodObject<Shape>>>;
 
 /** Longest delay between two attempts that kafkajs makes by itself, ms. */
 const maxRetryMs = 10_000;
