@@ -9,13 +9,15 @@ const forbid = (...rules) => ({ "no-restricted-imports": ["error", { patterns: r
 const pulumi = { group: ["@pulumi/*"], message: "Workloads never import Pulumi." };
 const upward = { group: ["**/local/**", "**/local", "**/test/**"], message: "Imports go downward only." };
 const workloadCode = {
-  regex: "workloads/src/(?!\\w[\\w-]*/contract$|lib/contract$)",
-  message: "Components know a workload by its contract only (workloads/src/<name>/contract).",
+  regex: "workloads/src/(?!\\w[\\w-]*/contract$|lib/contract$|lib/topicSelector$)",
+  message:
+    "Components know a workload by its contract only (workloads/src/<name>/contract), and what a selector takes.",
 };
 const systems = ["embargo", "efd", "sasquatch", "prompt"];
 const door = {
-  // schemas has a door of its own: what it needs (ajv, 200 kB of schemas) is no burden of the program.
-  regex: "(^|/)components/\\w+/(?!index$|schemas$)[\\w/]+$",
+  // schemas has a door of its own: what it needs (ajv, 200 kB of schemas) is no burden of the program. So have plan and
+  // topics, which know no Pulumi.
+  regex: "(^|/)components/\\w+/(?!index$|schemas$|plan$|topics$)[\\w/]+$",
   message: "A room has one door: import components/<room>, its index.ts.",
 };
 const roomDoor = {

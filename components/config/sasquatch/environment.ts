@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { objectName, vaultPath } from "../field";
-import { clientOverrides, selectorSchema } from "./clients";
+import { clientOverrides, kafkaTopicSchema, selectorSchema } from "./clients";
 import { influxdbSchema } from "./influxdb";
 import { kafkaSchema } from "./kafka";
 import {
@@ -79,6 +79,12 @@ export const sasquatchEnvironmentSchema = z
     telegraf: telegrafSchema.prefault({}),
     mirrorMaker: mirrorMakerSchema.prefault({}),
     influxdb: influxdbSchema.prefault({}),
+    allow: z
+      .array(z.string())
+      .default([])
+      .describe(
+        "Networks that may reach what it shows outside the cluster, e.g. 140.252.32.0/23. Default: none is shown.",
+      ),
     mirrors: z
       .record(objectName, mirror)
       .default({})
@@ -87,6 +93,10 @@ export const sasquatchEnvironmentSchema = z
       .record(z.string(), environmentClient)
       .default({})
       .describe("Clients that are stored here, and what is different here. {} takes the record as it is."),
+    kafkaTopics: z
+      .array(kafkaTopicSchema)
+      .default([])
+      .describe("Topics declared besides those of the clients; no client stores them."),
     users: z.record(z.string(), kafkaUser).default({}).describe("Kafka users besides those of the clients."),
   })
   .superRefine((environment, context) => {

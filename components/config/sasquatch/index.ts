@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { objectName } from "../field";
 import { clientSchema } from "./clients";
+import { sasquatchFaults } from "./faults";
 import { sasquatchEnvironmentSchema } from "./environment";
 
 /**
@@ -17,6 +18,9 @@ export const sasquatchSchema = z
       .record(objectName, sasquatchEnvironmentSchema)
       .describe("Environments by name, as Phalanx has them."),
   })
+  .superRefine((sasquatch, context) => {
+    for (const [path, message] of sasquatchFaults(sasquatch)) context.addIssue({ code: "custom", path, message });
+  })
   .describe("Sasquatch: Kafka, connectors and InfluxDB for the EFD and other time series.");
 
 export type SasquatchConfig = z.output<typeof sasquatchSchema>;
@@ -25,3 +29,6 @@ export type { EnvironmentClient, MirrorConfig, SasquatchEnvironment } from "./en
 export type { Aggregate, JdbcSink, ParquetSink } from "./longTerm";
 export { brokerIds, type KafkaClusterConfig, type KafkaPoolConfig } from "./kafka";
 export type { BridgeConfig, ConnectConfig, RegistryConfig, RestConfig } from "./kafkaServices";
+export { secondsOf } from "./durations";
+export { kafkaUserOf, ladderBucket } from "./faults";
+export { type Client, type Connector, clientsOf, mirroredSelectors } from "./resolve";

@@ -1,1 +1,3 @@
 export type * from "./model";
+export { topicObjectName } from "./names";
+export { planOf, schemasTopic } from "./plan";

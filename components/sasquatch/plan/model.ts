@@ -1,4 +1,5 @@
-import type { Aggregate, JdbcSink, ParquetSink, Selector } from "../../config";
+import type { TopicSelector } from "../../../workloads/src/lib/topicSelector";
+import type { Aggregate, JdbcSink, ParquetSink } from "../../config";
 
 /**
  * The plan of an environment: what its configuration comes to, as plain lists. Components declare it, the preview checks
@@ -22,7 +23,7 @@ export interface ConnectorPlan {
   readonly client: string;
   readonly sink: "connector" | "telegraf" | "influxdb-sink";
   /** Its topics as they are named where they are produced. */
-  readonly selector: Selector;
+  readonly selector: TopicSelector;
   /** Alias that the topics' names begin with here; undefined for topics that are produced here. */
   readonly from?: string;
   /** Anchored patterns of the names as they are here; all take the same names. No comma in them. */
@@ -51,7 +52,7 @@ export type LongTermPlan = {
   /** RFC 1123 name: `<client>-parquet`, `<client>-jdbc`, `<client>-aggregate`. */
   readonly name: string;
   readonly client: string;
-  readonly selector: Selector;
+  readonly selector: TopicSelector;
   readonly from?: string;
   readonly patterns: Readonly<Record<Dialect, string>>;
   readonly format: "avro" | "json";
@@ -128,7 +129,7 @@ export interface MirrorPlan {
   readonly to: string;
   readonly bootstrap: string;
   /** Topics as they are named at the source, without registry-schemas. */
-  readonly selectors: readonly Selector[];
+  readonly selectors: readonly TopicSelector[];
   /** Java patterns of them and of registry-schemas; MirrorMaker joins them by commas. */
   readonly patterns: readonly string[];
   readonly policy: "default" | "identity";
