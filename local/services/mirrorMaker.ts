@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startProcess, waitReady, type RunningProcess } from "../process";
+import { classArchive, type ClassArchive } from "./classArchive";
 import type { Progress } from "./find";
 import { ensureJars } from "./jars";
 
@@ -137,8 +138,15 @@ export async function startMirrorMaker(options: MirrorMakerOptions): Promise<Run
   const jvm = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
   const log = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"];
   const args = [...jvm, ...log, "-cp", classPath, "org.apache.kafka.connect.cli.ConnectDistributed", file];
+  let archive: ClassArchive;
   const begin = async () => {
-    const started = await startProcess({ name: "mirror-maker", command: java, args, logFile });
+    archive = classArchive(classPath, "mirror");
+    const started = await startProcess({
+      name: "mirror-maker",
+      command: java,
+      args: [...archive.args, ...args],
+      logFile,
+    });
     await waitReady(started, async () => (await fetch(`${url}/health`)).ok, { timeoutMs: 60_000, pollMs: 200 });
     return started;
   };
@@ -154,7 +162,10 @@ export async function startMirrorMaker(options: MirrorMakerOptions): Promise<Run
       await running.stop();
       running = await begin();
     },
-    stop: async () => void (await running.stop()),
+    async stop() {
+      await running.stop();
+      await archive.keep();
+    },
   };
 }
 
