@@ -5,18 +5,21 @@ import { TransformedEfd } from "./components/efd";
 import { EmbargoIngest } from "./components/embargo";
 import { type Outputs, outputsVersion, type StackOutputs } from "./components/outputs";
 import { clusterProvider, requireKubeContexts, runsInEngine, secretValue, vaultProvider } from "./components/platform";
+import { Sasquatch } from "./components/sasquatch";
 import { version } from "./package.json";
 
 /** The program: configuration -> systems -> stack outputs. Pulumi calls it; `usdf preview|render|up` record it. */
 export = async function program(): Promise<Outputs> {
-  const { platform, embargo, efd, ceph } = loadStackConfig(
+  const { platform, embargo, efd, sasquatch, ceph } = loadStackConfig(
     rawStackConfig(pulumi.runtime.allConfig()),
     pulumi.getStack(),
   );
 
   const environments = Object.entries(embargo?.environments ?? {});
   const contexts = environments.map(([, settings]) => kubeContextOf(settings, embargo!));
-  const allContexts = [...new Set([...contexts, ...(efd ? [efd.kubeContext] : [])])];
+  const sasquatches = Object.entries(sasquatch?.environments ?? {});
+  const ofOthers = [...(efd ? [efd.kubeContext] : []), ...sasquatches.map(([, { kubeContext }]) => kubeContext)];
+  const allContexts = [...new Set([...contexts, ...ofOthers])];
   if (runsInEngine()) requireKubeContexts(allContexts);
   const clusters = new Map(allContexts.map((context) => [context, clusterProvider(context)]));
 
@@ -34,6 +37,11 @@ export = async function program(): Promise<Outputs> {
   const transformed = Object.keys(efd?.environments ?? {}).map((name) => {
     const providers = providersOf(efd!.kubeContext);
     return [name, new TransformedEfd(name, { efd: efd!, platform }, { providers }).outputs] as const;
+  });
+
+  const timeSeries = sasquatches.map(([name, { kubeContext }]) => {
+    const args = { sasquatch: sasquatch!, environment: name, platform };
+    return [name, new Sasquatch(args, { providers: providersOf(kubeContext) }).outputs] as const;
   });
 
   const gateways: Outputs<StackOutputs["ceph"]> = {};
@@ -61,6 +69,7 @@ export = async function program(): Promise<Outputs> {
     versions: { usdf: version },
     embargo: Object.fromEntries(environments.map(([name]) => [name, ingest[name]!.outputs])),
     efd: Object.fromEntries(transformed),
+    sasquatch: Object.fromEntries(timeSeries),
     ceph: gateways,
   };
 };

@@ -52,6 +52,35 @@ const efdEnvironment = z.object({
   image: z.string().describe("Image that its pods run, with tag or digest."),
 });
 
+const sasquatchEnvironment = z.object({
+  kubeContext: z.string().describe("Context of the kubeconfig whose cluster it is in."),
+  namespace: z.string().describe("Its namespace."),
+  kafka: z
+    .object({
+      version: z.string().optional().describe("Version of Kafka. Absent where something else runs it."),
+      bootstrapServers: z.string().describe("For clients in the cluster with a certificate: `host:port,…`."),
+      externalBootstrapServers: z
+        .string()
+        .optional()
+        .describe(
+          "For clients outside, with password over TLS. Absent where there is none, or its address is the pool's choice.",
+        ),
+    })
+    .describe("How clients reach Kafka."),
+  registries: z
+    .record(z.string(), z.string())
+    .describe("URLs of schema registries in the cluster: `local`, and by alias those of mirrored environments."),
+  externalRegistries: z
+    .record(z.string(), z.string())
+    .describe("The same for readers on the allow list. Absent names are not shown outside."),
+  influxdbUrl: z.string().describe("URL of InfluxDB in the cluster."),
+  restUrl: z.string().optional().describe("URL of the REST proxy for users on the allow list. Absent without it."),
+  bridgeUrl: z.string().optional().describe("URL of the Kafka bridge for users on the allow list. Absent without it."),
+  mirrors: z.array(z.string()).describe("Environments whose topics are mirrored here."),
+  connectors: z.array(z.string()).describe("Names of its connectors; consumer groups are `connector-<name>`."),
+  image: z.string().describe("Image that its pods of ours run, with tag or digest."),
+});
+
 /** Outputs of a stack: what other programs may rely on. None is a secret. */
 export const stackOutputsSchema = z.object({
   apiVersion: z.literal(outputsVersion).describe("Form of these outputs; other forms are not readable as this one."),
@@ -63,11 +92,16 @@ export const stackOutputsSchema = z.object({
     .record(z.string(), efdEnvironment)
     .default({})
     .describe("Environments of the transformed EFD by name. Absent from stacks of earlier versions."),
+  sasquatch: z
+    .record(z.string(), sasquatchEnvironment)
+    .default({})
+    .describe("Environments of Sasquatch by name. Absent from stacks of earlier versions."),
   ceph: z.record(z.string(), gateway).describe("Ceph object gateways by the name that the configuration gives them."),
 });
 
 export type EnvironmentOutputs = z.output<typeof environment>;
 export type EfdEnvironmentOutputs = z.output<typeof efdEnvironment>;
+export type SasquatchEnvironmentOutputs = z.output<typeof sasquatchEnvironment>;
 export type StackOutputs = z.output<typeof stackOutputsSchema>;
 
 /** The same while the engine still works it out. */

@@ -10,6 +10,7 @@ export interface CustomObject<Spec extends object> {
     readonly name: string;
     readonly namespace: pulumi.Input<string>;
     readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
   };
   readonly spec: Spec;
 }

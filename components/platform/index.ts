@@ -15,7 +15,7 @@ export {
 export { customResource } from "./custom";
 export { type ContainerEnv, type EnvValue, envVars, podFields } from "./env";
 export { usdfImage } from "./images";
-export { type Opening, type Peer, type PodSelector, portOf } from "./network";
+export { networkPolicySpec, type Opening, type Peer, type PodSelector, portOf } from "./network";
 export { defaultUser, type PodUser, type Volume } from "./pod";
 export { type SecretKeyReference, SecretReference, secretValue, type VaultField, vaultMark } from "./secrets";
 export { vaultProvider, vaultReader } from "./vault";

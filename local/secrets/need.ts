@@ -1,6 +1,12 @@
 import type { StackConfig } from "../../components/config";
 import { environmentOf as efdEnvironmentOf, secretFields, secretName } from "../../components/efd";
 import { environmentOf, ownSecretPath, secretsInUse, secretTable } from "../../components/embargo";
+import {
+  environmentOf as sasquatchEnvironmentOf,
+  prefixOf,
+  secretFields as sasquatchFields,
+  secretName as sasquatchSecret,
+} from "../../components/sasquatch";
 
 /** A field in Vault that a stack needs. */
 export interface NeededField {
@@ -13,7 +19,7 @@ export interface NeededField {
 }
 
 /** Fields that the configuration of a stack needs: those of each environment's Secrets, and those that a topic hands out. */
-export function neededFields({ platform, embargo, efd, ceph }: StackConfig): NeededField[] {
+export function neededFields({ platform, embargo, efd, sasquatch, ceph }: StackConfig): NeededField[] {
   const becomes = (secret: string, key: string) => `Secret ${secret}, key ${key}`;
   const ofEmbargo = Object.keys(embargo?.environments ?? {}).flatMap((name) => {
     const environment = environmentOf(name, embargo!, platform, name);
@@ -30,21 +36,31 @@ export function neededFields({ platform, embargo, efd, ceph }: StackConfig): Nee
       return { environment: name, path: efd!.secrets.path, field, becomes: becomes(secretName, field) };
     }),
   );
+  const ofSasquatch = Object.entries(sasquatch?.environments ?? {}).flatMap(([name, { secrets, namespace }]) =>
+    sasquatchFields(sasquatchEnvironmentOf(name, sasquatch!, platform, namespace)).map((field) => {
+      return { environment: prefixOf(name), path: secrets.path, field, becomes: becomes(sasquatchSecret, field) };
+    }),
+  );
   const ofTopics = Object.entries(ceph.endpoints).flatMap(([endpoint, { topics }]) =>
     Object.entries(topics).flatMap(([topic, { opaqueDataFrom }]) =>
       opaqueDataFrom ? [{ environment: endpoint, ...opaqueDataFrom, becomes: `opaqueData of topic ${topic}` }] : [],
     ),
   );
-  return [...ofEmbargo, ...ofEfd, ...ofTopics];
+  return [...ofEmbargo, ...ofEfd, ...ofSasquatch, ...ofTopics];
 }
 
 /** Names of all environments of a stack. */
-export function environmentNames({ embargo, efd }: StackConfig): string[] {
-  return [embargo, efd].flatMap((system) => Object.keys(system?.environments ?? {}));
+export function environmentNames({ embargo, efd, sasquatch }: StackConfig): string[] {
+  const own = [embargo, efd].flatMap((system) => Object.keys(system?.environments ?? {}));
+  return [...own, ...Object.keys(sasquatch?.environments ?? {}).map(prefixOf)];
 }
 
 /** Paths that belong to one environment alone, with its name. That of efd is shared by its environments and by others. */
-export function ownPaths({ embargo }: StackConfig): Map<string, string> {
+export function ownPaths({ embargo, sasquatch }: StackConfig): Map<string, string> {
   const environments = Object.entries(embargo?.environments ?? {});
-  return new Map(environments.map(([name, settings]) => [ownSecretPath({ name, settings }), name]));
+  const ofSasquatch = Object.entries(sasquatch?.environments ?? {});
+  return new Map([
+    ...environments.map(([name, settings]) => [ownSecretPath({ name, settings }), name] as const),
+    ...ofSasquatch.map(([name, { secrets }]) => [secrets.path, prefixOf(name)] as const),
+  ]);
 }

@@ -142,11 +142,6 @@ export const kafkaSchema = z
       .describe(
         "How long the offsets of a group without members are kept; not below retentionMinutes. Default: the same.",
       ),
-    cleanerRetentionDays: z
-      .int()
-      .min(1)
-      .optional()
-      .describe("How old a record of a compacted topic must be before it is compacted away, days. Default: Kafka's."),
     maxMessageBytes: z
       .int()
       .min(1_048_576)

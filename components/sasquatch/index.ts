@@ -1,0 +1,3 @@
+export { environmentOf, prefixOf, secretName } from "./environment";
+export { secretFields } from "./secretFields";
+export { Sasquatch, type SasquatchArgs } from "./sasquatch";
