@@ -94,7 +94,9 @@ function columnOf(name: string, type: Type, repetition_type: Repetition, around:
       return { name, elements, convert };
     }
     default:
-      return leaf({ ...text, repetition_type: "OPTIONAL" }, (value) => (value == null ? null : type.toString(value)));
+      return leaf({ ...text, repetition_type: "OPTIONAL" }, (value) =>
+        value === undefined || value === null ? null : type.toString(value),
+      );
   }
 }
 
