@@ -1,3 +1,4 @@
+export { readNetworks } from "./cidr";
 export type { CephConfig, CephEndpoint, CephTopic } from "./ceph";
 export { type EfdBackfill, type EfdConfig, type EfdEnvironment, failureMonitorName } from "./efd";
 export {
@@ -13,6 +14,7 @@ export {
   type Aggregate,
   type BridgeConfig,
   brokerIds,
+  type ChronografConfig,
   type Client,
   type ClientConfig,
   clientsOf,
@@ -20,7 +22,11 @@ export {
   type Connector,
   type ConnectorPart,
   type EnvironmentClient,
+  type InfluxdbConfig,
+  type InfluxdbInstance,
+  type InfluxdbSettings,
   type JdbcSink,
+  type KapacitorConfig,
   kafkaUserOf,
   ladderBucket,
   type KafkaClusterConfig,

@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { allowList } from "../cidr";
 import { objectName, vaultPath } from "../field";
 import { clientOverrides, kafkaTopicSchema, selectorSchema } from "./clients";
-import { influxdbSchema } from "./influxdb";
+import { chronografSchema, influxdbSchema, influxFaults, kapacitorSchema, storageClassesSchema } from "./influxdb";
 import { kafkaSchema } from "./kafka";
 import {
   bridgeSchema,
@@ -79,11 +80,13 @@ export const sasquatchEnvironmentSchema = z
     telegraf: telegrafSchema.prefault({}),
     mirrorMaker: mirrorMakerSchema.prefault({}),
     influxdb: influxdbSchema.prefault({}),
-    allow: z
-      .array(z.string())
+    chronograf: chronografSchema.optional(),
+    kapacitor: kapacitorSchema.optional(),
+    storageClasses: storageClassesSchema,
+    allow: allowList
       .default([])
       .describe(
-        "Networks that may reach what it shows outside the cluster, e.g. 140.252.32.0/23. Default: none is shown.",
+        "Networks that may reach what it shows outside the cluster, e.g. 140.252.32.0/23. Default: none, and nothing is shown.",
       ),
     mirrors: z
       .record(objectName, mirror)
@@ -100,7 +103,8 @@ export const sasquatchEnvironmentSchema = z
     users: z.record(z.string(), kafkaUser).default({}).describe("Kafka users besides those of the clients."),
   })
   .superRefine((environment, context) => {
-    for (const [path, message] of kafkaFaults(environment)) context.addIssue({ code: "custom", path, message });
+    for (const [path, message] of [...kafkaFaults(environment), ...influxFaults(environment)])
+      context.addIssue({ code: "custom", path, message });
   });
 
 export type SasquatchEnvironment = z.output<typeof sasquatchEnvironmentSchema>;
