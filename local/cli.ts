@@ -15,6 +15,7 @@ import * as render from "./commands/render";
 import * as secrets from "./commands/secrets";
 import * as status from "./commands/status";
 import * as test from "./commands/test";
+import * as topics from "./commands/topics";
 import * as up from "./commands/up";
 import * as verify from "./commands/verify";
 
@@ -33,6 +34,7 @@ const commands = [
   camera,
   embargo,
   efd,
+  topics,
   test,
   bench,
   docs,

@@ -37,6 +37,8 @@ export interface RecordedResource {
 /** What a stack would register. */
 export interface RecordedStack {
   readonly stack: string;
+  /** The configuration that it was recorded with. */
+  readonly yaml: StackYaml;
   readonly resources: readonly RecordedResource[];
   /** Stack outputs; an address that only a cluster knows is the Service's DNS name. */
   readonly outputs: Record<string, unknown>;
@@ -114,7 +116,7 @@ async function record(stack: string, root: string, yaml = readStackYaml(stack, r
   }
   if (failure) throw failure.error;
   const { value } = withoutSecrets(await pulumi.runtime.serializeProperties("outputs", { outputs }));
-  return { stack, resources, outputs: (value as { outputs: Record<string, unknown> }).outputs };
+  return { stack, yaml, resources, outputs: (value as { outputs: Record<string, unknown> }).outputs };
 }
 
 /** Configuration as the engine hands it to a program: objects as JSON; what is encrypted as a secret mark. */

@@ -79,6 +79,12 @@ const connectorPart = z.strictObject({
     .min(1_000_000)
     .optional()
     .describe("Bytes read and not yet written at most. Default: the connector's."),
+  topicRefreshSeconds: z
+    .int()
+    .min(1)
+    .max(3600)
+    .optional()
+    .describe("How often new and deleted topics are looked for. Default: the connector's, 30 s."),
   ...partialResources(),
 });
 
@@ -96,6 +102,13 @@ export const unstoredSchema = z.strictObject({
   reason: z.string().min(10, "must be a reason that the next reader understands").describe("Why."),
 });
 
+const fieldType = z
+  .string()
+  .regex(
+    /^(boolean|int|long|float|double|string)(\[[1-9]\d{0,4}\])?$/,
+    'must be a type of Avro such as "double", or "double[3]"',
+  );
+
 /** What an environment may say anew. Everything but `topics`, which is what makes the client. */
 export const clientOverrides = {
   about: z.string().optional().describe("What the client is, for a reader."),
@@ -103,6 +116,10 @@ export const clientOverrides = {
     .enum(["avro", "json"])
     .optional()
     .describe("Format of the messages. Default: avro, with the schema registry."),
+  fields: z
+    .record(z.string().regex(/^[A-Za-z_]\w*$/, "must be a name of Avro"), fieldType)
+    .optional()
+    .describe("Schema of its messages, where it is one: type by field. Tags, time and names are held against it."),
   timestamp: timestamp.optional().describe("Where a point's time is. Default: private_efdStamp, seconds."),
   tags: z
     .array(z.string().min(1))
@@ -149,6 +166,12 @@ export const clientOverrides = {
   parquet: parquetSink.optional(),
   jdbc: jdbcSink.optional(),
   aggregate: aggregate.optional(),
+  colliding: z
+    .array(unstoredSchema)
+    .optional()
+    .describe(
+      "Topics of which it is known, for the reason given, that flattened arrays have the name of another field. Default: none.",
+    ),
   unstored: z
     .array(unstoredSchema)
     .optional()

@@ -104,7 +104,8 @@ function clientFaults(clients: Record<string, ClientConfig>, environment: Sasqua
     }
     if (client.connectors.filter(({ settings }) => settings.rest).length > 1)
       fault(["connectors"], "has two parts with rest, which would take the same topics. Keep one");
-    for (const [path, message] of [...timestampFaults(client), ...retentionFaults(client)]) fault(path, message);
+    for (const [path, message] of [...timestampFaults(client), ...fieldFaults(client), ...retentionFaults(client)])
+      fault(path, message);
   }
   return faults;
 }
@@ -124,6 +125,37 @@ function timestampFaults({ timestamp: { field, unit } }: Client): Fault[] {
     return [[["timestamp", "field"], message]];
   }
   return [];
+}
+
+/** Of a client whose schema is declared: its time and tags are fields, and flattened arrays are no other field. */
+function fieldFaults({ fields, tags, timestamp }: Client): Fault[] {
+  if (fields === undefined) return [];
+  const faults: Fault[] = [];
+  const known = Object.keys(fields).join(", ");
+  const { field } = timestamp;
+  if (field !== "" && !/^(int|long|float|double)$/.test(fields[field] ?? ""))
+    faults.push([["timestamp", "field"], `is ${field}, no number among its fields (${known})`]);
+  tags.forEach((tag, index) => {
+    if (!Object.hasOwn(fields, tag)) faults.push([["tags", String(index)], `is ${tag}, none of its fields (${known})`]);
+    else if (fields[tag]!.endsWith("]"))
+      faults.push([["tags", String(index)], `is ${tag}, an array: no tag can be one`]);
+  });
+  const owners = new Map<string, string>();
+  for (const [name, type] of Object.entries(fields)) {
+    const length = /\[(\d+)\]/.exec(type)?.[1];
+    const flattened =
+      length === undefined ? [name] : Array.from({ length: Number(length) }, (_, index) => `${name}${index}`);
+    for (const one of flattened) {
+      const owner = owners.get(one);
+      if (owner !== undefined)
+        faults.push([
+          ["fields", name],
+          `becomes ${one} in InfluxDB, as ${owner} does: one overwrites the other. Rename it`,
+        ]);
+      else owners.set(one, name);
+    }
+  }
+  return faults;
 }
 
 function retentionFaults(client: Client): Fault[] {

@@ -16,6 +16,26 @@ const efd: ClientConfig = {
   timestamp: { field: "private_efdStamp", unit: "s" },
   writers: ["ts-salkafka"],
   consumers: ["consdb", "obsloctap"],
+  colliding: [
+    {
+      components: ["GIS"],
+      topics: [
+        ...["logevent_afeDecentralizedIOOutputs", "logevent_laserDecentralizedIOInput"],
+        ...[
+          "logevent_laserDecentralizedIOOutputs",
+          "logevent_m2cDecentralizedIOInput",
+          "logevent_m2cDecentralizedIOOutput",
+        ],
+      ],
+      reason: "bits of a word and spare bits, which the interface of the GIS names alike",
+    },
+    {
+      components: ["MTCamera"],
+      topics: ["logevent_imageReadoutParameters", "rebpower_Reb"],
+      reason:
+        "arrays whose names differ by a digit at the end in the interface of MTCamera (readCols and readCols2, …)",
+    },
+  ],
   connectors: {
     auxtel: csc("ATAOS", "ATBuilding", "ATDome", "ATDomeTrajectory", "ATHexapod", "ATMCS", "ATPneumatics", "ATPtg"),
     calsys: csc(

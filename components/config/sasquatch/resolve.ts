@@ -3,12 +3,14 @@ import type { ClientConfig, ConnectorPart } from "./clients";
 import type { EnvironmentClient, SasquatchEnvironment } from "./environment";
 import { knownClients } from "./known";
 
+type Optional = "fields" | "deadman" | "parquet" | "jdbc" | "aggregate";
+
 /** A client as an environment has it, with all defaults: the program's record, then the stack's, then the environment's. */
 export interface Client
-  extends
-    Required<Omit<ClientConfig, "topics" | "connectors" | "deadman" | "parquet" | "jdbc" | "aggregate">>,
-    Pick<ClientConfig, "deadman" | "parquet" | "jdbc" | "aggregate"> {
+  extends Required<Omit<ClientConfig, Optional | "topics" | "connectors">>, Pick<ClientConfig, Optional> {
   readonly name: string;
+  /** Environment that its topics are mirrored from; undefined where they are produced here. */
+  readonly from?: string;
   /** Its topics as they are named here. */
   readonly topics: TopicSelector;
   readonly connectors: readonly Connector[];
@@ -43,7 +45,7 @@ export function clientNames(clients: SasquatchClients): string[] {
 export function clientsOf(clients: SasquatchClients, environment: SasquatchEnvironment): Client[] {
   return Object.entries(environment.clients).flatMap(([name, here]) => {
     const record = clientRecord(clients, name);
-    return record?.topics === undefined ? [] : [resolved(name, record.topics, record, here)];
+    return record?.topics === undefined ? [] : [resolved(name, record.topics, record, here, environment)];
   });
 }
 
@@ -54,7 +56,7 @@ export function mirroredSelectors(
   alias: string,
 ): TopicSelector[] {
   const stored = clientsOf(clients, environment)
-    .filter(({ topics }) => topics.from === alias)
+    .filter(({ from }) => from === alias)
     .flatMap(({ topics, connectors }) =>
       connectors.some(({ settings }) => settings.rest) ? [topics] : connectors.map(({ selector }) => selector),
     )
@@ -62,10 +64,16 @@ export function mirroredSelectors(
   return [...stored, ...(environment.mirrors[alias]?.topics ?? [])];
 }
 
-function resolved(name: string, topics: TopicSelector, record: ClientConfig, here: EnvironmentClient): Client {
-  const { from, ...overrides } = here;
+function resolved(
+  name: string,
+  topics: TopicSelector,
+  record: ClientConfig,
+  { from, ...overrides }: EnvironmentClient,
+  { mirrors }: SasquatchEnvironment,
+): Client {
   const { connectors, ...client } = overridden(record, overrides);
-  const local = (selector: TopicSelector): TopicSelector => (from === undefined ? selector : { ...selector, from });
+  const isRenamed = from !== undefined && mirrors[from]?.policy !== "identity";
+  const local = (selector: TopicSelector): TopicSelector => (isRenamed ? { ...selector, from } : selector);
   return {
     about: "",
     format: "avro",
@@ -79,9 +87,11 @@ function resolved(name: string, topics: TopicSelector, record: ClientConfig, her
     consumers: [],
     readers: ["efdreader"],
     downsample: [],
+    colliding: [],
     unstored: [],
     ...client,
     name,
+    ...(from !== undefined && { from }),
     topics: local(topics),
     connectors: partsOf(name, topics, connectors).map((part) => ({ ...part, selector: local(part.selector) })),
   };

@@ -24,7 +24,7 @@ export interface ConnectorPlan {
   readonly sink: "connector" | "telegraf" | "influxdb-sink";
   /** Its topics as they are named where they are produced. */
   readonly selector: TopicSelector;
-  /** Alias that the topics' names begin with here; undefined for topics that are produced here. */
+  /** Environment that the topics are mirrored from; undefined for topics that are produced here. */
   readonly from?: string;
   /** Anchored patterns of the names as they are here; all take the same names. No comma in them. */
   readonly patterns: Readonly<Record<Dialect, string>>;
@@ -44,6 +44,7 @@ export interface ConnectorPlan {
   readonly replicas: number;
   readonly batchLines?: number;
   readonly maxBufferBytes?: number;
+  readonly topicRefreshSeconds?: number;
   readonly resources: Resources;
 }
 

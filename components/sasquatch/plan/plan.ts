@@ -47,7 +47,7 @@ export function planOf(environmentName: string, sasquatch: SasquatchConfig): Pla
 
 /** What every reader of a client's topics is told, whatever it does with them. */
 function reading(client: Client, selector: TopicSelector) {
-  const { from } = selector;
+  const { from } = client;
   return {
     client: client.name,
     selector,
@@ -59,7 +59,7 @@ function reading(client: Client, selector: TopicSelector) {
     },
     format: client.format,
     timestamp: client.timestamp,
-    removePrefix: from === undefined ? "" : `${from}.`,
+    removePrefix: selector.from === undefined ? "" : `${selector.from}.`,
     kafkaUser: kafkaUserOf(client),
     registry: from === undefined ? ("local" as const) : { alias: from },
   };
@@ -79,7 +79,7 @@ const resources = {
 };
 
 function connectorPlan(client: Client, { name, selector, settings }: Connector): ConnectorPlan {
-  const { batchLines, maxBufferBytes, replicas = 1 } = settings;
+  const { batchLines, maxBufferBytes, topicRefreshSeconds, replicas = 1 } = settings;
   return {
     ...ownNames(name),
     ...reading(client, selector),
@@ -90,6 +90,7 @@ function connectorPlan(client: Client, { name, selector, settings }: Connector):
     replicas,
     ...(batchLines !== undefined && { batchLines }),
     ...(maxBufferBytes !== undefined && { maxBufferBytes }),
+    ...(topicRefreshSeconds !== undefined && { topicRefreshSeconds }),
     resources: {
       requests: { ...resources.requests, ...settings.requests },
       limits: { ...resources.limits, ...settings.limits },
@@ -114,7 +115,7 @@ function longTermPlans(client: Client): LongTermPlan[] {
 
 /** Declared topics; those of a mirrored client are made by the mirror. */
 function topicPlans(clients: readonly Client[], environment: SasquatchEnvironment): TopicPlan[] {
-  const declared = clients.filter(({ topics }) => topics.from === undefined).flatMap(({ kafkaTopics }) => kafkaTopics);
+  const declared = clients.filter(({ from }) => from === undefined).flatMap(({ kafkaTopics }) => kafkaTopics);
   return [...declared, ...environment.kafkaTopics].map(({ name, partitions, config }) => ({
     objectName: topicObjectName(name),
     topicName: name,

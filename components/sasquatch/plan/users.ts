@@ -24,8 +24,7 @@ export function usersOf(
         user,
         topicAcls(client.topics, writes).map((acl) => ({ ...acl })),
       );
-    for (const writer of client.writers)
-      if (client.topics.from === undefined) grant(writer, topicAcls(client.topics, writes));
+    for (const writer of client.writers) if (client.from === undefined) grant(writer, topicAcls(client.topics, writes));
     for (const consumer of client.consumers)
       grant(consumer, [...topicAcls(client.topics, reads), groupAcl(consumer, "prefix")]);
   }

@@ -3,6 +3,7 @@ import type { Finding, StackFinding } from "./finding";
 import { checkPolicies } from "./policies";
 import { checkQueues } from "./queues";
 import { checkReferences } from "./references";
+import { checkSasquatch } from "./sasquatch";
 import { checkSchemas } from "./schemas";
 import { checkSelectors } from "./selectors";
 import { checkUniqueness } from "./uniqueness";
@@ -19,7 +20,11 @@ export function checkDeclaration(declaration: Declaration): Finding[] {
     checkQueues,
     checkUniqueness,
   ];
-  const findings = [...checks.flatMap((check) => check(objects)), ...checkPolicies(declaration)].map((one) => ({
+  const findings = [
+    ...checks.flatMap((check) => check(objects)),
+    ...checkPolicies(declaration),
+    ...checkSasquatch(declaration),
+  ].map((one) => ({
     stack,
     ...one,
   }));
