@@ -40,7 +40,9 @@ function kubernetesObject(resource: RecordedResource, chain: readonly RecordedRe
   const { name, namespace } = content.metadata;
   const [top, part] = chain;
   const system = top?.type.split(":")[1] ?? "stack";
-  const folder = kind === "Namespace" ? name : (namespace ?? "_cluster");
+  // Sasquatch has a namespace of the same name in each cluster: its folders go by environment.
+  const place = system === "sasquatch" ? top?.name : undefined;
+  const folder = place ?? (kind === "Namespace" ? name : (namespace ?? "_cluster"));
   return {
     type: "kubernetes",
     system,

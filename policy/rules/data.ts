@@ -15,8 +15,8 @@ const dataKinds = new Set([
 /** Resources elsewhere: topics hold what is not delivered yet. */
 const dataTypes = /(:NotificationTopic|^aws:s3\/bucket(V2)?:\w+|:Bucket)$/;
 
-/** Stacks of production: `prod`, or its name starts so. */
-export const isProduction = (stack: string): boolean => /^prod(-|$)/.test(stack);
+/** Stacks of production: `prod` and `ldf`, or a name that starts so. */
+export const isProduction = (stack: string): boolean => /^(prod|ldf)(-|$)/.test(stack);
 
 function holdsData(object: PolicyObject): boolean {
   const kind = kindOf(object);

@@ -85,6 +85,16 @@ export function providedSecret({
     const keys = spec.templates ? Object.keys(spec.templates) : spec.keys;
     return [[metadata.name, keys ? new Set(keys as string[]) : undefined]];
   }
+  if (kind === "KafkaUser") {
+    const isPassword = spec.authentication?.type === "scram-sha-512";
+    const keys = isPassword ? ["password", "sasl.jaas.config"] : ["ca.crt", "user.crt", "user.key"];
+    return [[spec.template?.secret?.metadata?.name ?? metadata.name, new Set(keys)]];
+  }
+  if (kind === "Kafka") {
+    const certificates = new Set(["ca.crt"]);
+    return ["cluster", "clients"].map((ca) => [`${metadata.name}-${ca}-ca-cert`, certificates]);
+  }
+  if (kind === "Certificate") return [[spec.secretName, new Set(["ca.crt", "tls.crt", "tls.key"])]];
   return [];
 }
 

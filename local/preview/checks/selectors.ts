@@ -24,9 +24,10 @@ export function checkSelectors(objects: readonly DeclaredObject[]): StackFinding
         case "PodDisruptionBudget":
           return checkSelects(object, spec?.selector ?? {}, pods);
         case "NetworkPolicy":
-          return checkSelects(object, spec?.podSelector ?? {}, pods);
+          return isOfOperator(spec?.podSelector, group) ? [] : checkSelects(object, spec?.podSelector ?? {}, pods);
         case "PodMonitor":
         case "ServiceMonitor": {
+          if (isOfOperator(spec?.selector, group)) return [];
           const reach = namespaces(spec?.namespaceSelector, metadata.namespace, cluster(object));
           return kind === "PodMonitor" ? checkPodMonitor(object, podsAmong(reach)) : checkServiceMonitor(object, reach);
         }
@@ -35,6 +36,23 @@ export function checkSelectors(objects: readonly DeclaredObject[]): StackFinding
       }
     });
   });
+}
+
+/** Kinds whose pods Strimzi makes. */
+const strimziKinds = ["Kafka", "KafkaConnect", "KafkaMirrorMaker2", "KafkaBridge"];
+
+/** Whether pods that are selected are those that Strimzi makes for an object of the namespace. */
+function isOfOperator(selector: LabelSelector | undefined, group: readonly DeclaredObject[]): boolean {
+  const { "strimzi.io/cluster": cluster, "strimzi.io/kind": kind } = selector?.matchLabels ?? {};
+  return (
+    cluster !== undefined &&
+    group.some(
+      (object) =>
+        strimziKinds.includes(object.kind) &&
+        (kind ?? object.kind) === object.kind &&
+        (object.content as Manifest).metadata.name === cluster,
+    )
+  );
 }
 
 function podsAmong(objects: readonly DeclaredObject[]): Pods[] {
