@@ -71,7 +71,7 @@ function common(environment: Environment, plan: ConnectorPlan | LongTermPlan): C
  * topics. Its policy for a failing server is to try again and then to stop; "NOOP" would drop whole batches.
  */
 export function influxdbSink(environment: Environment, plan: ConnectorPlan, influxUrl: string): ConnectConnector {
-  const pattern = new RegExp(plan.patterns.python.replace(/^\(\?:/, "(?:"));
+  const pattern = new RegExp(plan.patterns.java);
   const topics = environment.plan.topics.map(({ topicName }) => topicName).filter((topic) => pattern.test(topic));
   if (topics.length === 0)
     throw new pulumi.RunError(

@@ -57,7 +57,7 @@ export class Sasquatch extends pulumi.ComponentResource {
     this.secrets(environment, place.kubeContext);
     this.closed(environment);
 
-    const influxUrl = "http://sasquatch-influxdb:8086";
+    const influxUrl = settings.influxdb.url ?? "http://sasquatch-influxdb:8086";
     const isDeclared = settings.kafka.kind === "strimzi";
     const kafka = isDeclared ? new KafkaCluster(environment, child) : undefined;
     const registries: Record<string, string> = { local: registryUrl(environment, "local") };
@@ -67,7 +67,6 @@ export class Sasquatch extends pulumi.ComponentResource {
     if (isDeclared) {
       metricsOf(environment, this);
       new KafkaUsers(environment, child);
-      new KafkaTopics(environment, child);
       for (const registry of [
         "local",
         ...environment.plan.mirrors.filter(({ schemas }) => schemas).map(({ from }) => from),
@@ -81,6 +80,7 @@ export class Sasquatch extends pulumi.ComponentResource {
       if (settings.rest !== undefined) restUrl = new RestProxy(environment, child).externalUrl;
       if (settings.bridge !== undefined) bridgeUrl = new KafkaBridge(environment, child).externalUrl;
     }
+    new KafkaTopics(environment, child);
     for (const plan of environment.plan.connectors) {
       if (plan.sink === "connector") new StreamConnector(environment, plan, influxUrl, child);
       if (plan.sink === "telegraf") new TelegrafConsumer(environment, plan, influxUrl, child);

@@ -39,7 +39,8 @@ export class StreamConnector extends pulumi.ComponentResource {
           env: {
             ...kafka.env,
             CONSUMER_GROUP: plan.consumerGroup,
-            TOPIC_PATTERN: plan.patterns.python,
+            TOPIC_PATTERN: plan.patterns.java,
+            TOPIC_REFRESH_SECONDS: plan.topicRefreshSeconds,
             FORMAT: plan.format,
             REGISTRY_URL: plan.format === "avro" ? registryUrl(environment, plan.registry) : undefined,
             TIMESTAMP_FIELD: plan.timestamp.field,

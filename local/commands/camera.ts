@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { SendProgress, SendResult } from "../camera";
+import { type Stored, telemetryLine } from "../efd/awaitStored";
 
 interface SendCommand {
   instrument: string;
@@ -57,14 +58,15 @@ export function register(program: Command): void {
         onProgress: options.json ? undefined : progressLine(),
         stop: stop.signal,
       });
-      let telemetryBytes: number | undefined;
+      let telemetry: Stored | undefined;
       if (stack?.efd && options.telemetry) {
         const { fillTelemetry, spanOf } = await import("../efd/fillTelemetry");
-        telemetryBytes = await fillTelemetry(stack.efd.influxdb, options.instrument, result.exposures.map(spanOf));
+        const { awaitStored } = await import("../efd/awaitStored");
+        const filled = await fillTelemetry(stack.efd.sal, options.instrument, result.exposures.map(spanOf));
+        telemetry = await awaitStored(stack.efd, filled);
       }
-      console.log(options.json ? JSON.stringify({ ...result, telemetryBytes }, null, 2) : summary(result));
-      if (telemetryBytes !== undefined && !options.json)
-        console.log(`${(telemetryBytes / 1e6).toFixed(1)} MB of telemetry over their time`);
+      console.log(options.json ? JSON.stringify({ ...result, telemetry }, null, 2) : summary(result));
+      if (telemetry && !options.json) console.log(`${telemetryLine(telemetry)}, over their time`);
     });
 }
 

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { telemetryLine } from "../efd/awaitStored";
 import type { Journey } from "../runner/first-exposure";
 import type { LocalStack, StatusReport } from "../runner";
 
@@ -66,10 +67,10 @@ function teller(task: { output: string }): (line: string) => void {
 function places(stack: LocalStack, status: StatusReport) {
   const { environment, bucket, butlerRepo, enqueueUrl, presenceUrl } = stack;
   const redis = `${stack.redis.host}:${stack.redis.port}`;
-  const { influxdb, consdbUrl } = stack.efd ?? {};
+  const { sal, influxdb, consdbUrl } = stack.efd ?? {};
   const { host, pathname } = consdbUrl ? new URL(consdbUrl) : {};
   const consdb = host && `${host}${pathname}`; // without the password
-  return { environment, network: status.supervisor.network, s3: stack.s3.endpoint, bucket: bucket.name, redis, enqueueUrl, presenceUrl, butlerRepo, influxdb: influxdb?.url, consdb }; // prettier-ignore
+  return { environment, network: status.supervisor.network, s3: stack.s3.endpoint, bucket: bucket.name, redis, enqueueUrl, presenceUrl, butlerRepo, kafka: sal?.brokers.join(","), registryUrl: sal?.registryUrl, influxdb: influxdb?.url, consdb }; // prettier-ignore
 }
 
 async function show(
@@ -87,6 +88,8 @@ async function show(
     ["S3 (Ceph RGW)", `${at.s3}  bucket ${at.bucket}`],
     ["Redis", at.redis],
     ["Butler", at.butlerRepo],
+    ["Kafka", at.kafka],
+    ["registry", at.registryUrl],
     ["InfluxDB", at.influxdb && `${at.influxdb}  bucket efd`],
     ["PostgreSQL", at.consdb],
   ].filter(([, where]) => where !== undefined);
@@ -109,7 +112,8 @@ async function show(
       `${obsId}: ${files} files in the bucket in ${putSeconds.toFixed(1)} s, ` +
         `in the Butler ${ingestSeconds.toFixed(1)} s after the last of them; presence knows them.`,
     );
-    const { rows } = journey;
+    const { telemetry, rows } = journey;
+    if (telemetry) console.log(`${telemetryLine(telemetry)}.`);
     if (rows)
       console.log(
         `exposure ${rows.exposureId}: ${rows.filled} of ${rows.columns} columns in ${rows.schema}.exposure_efd, ` +

@@ -2,6 +2,7 @@ import type { Span } from "../../workloads/src/transform-efd/model";
 import { isInteger, type Signal, signalsOf } from "./telemetrySamples";
 import type { Topic } from "./telemetryTopics";
 
+export { SalProducer, type SalTarget, type Sent } from "./salProducer";
 export { type Samples, samplesOf, Signal, signalsOf } from "./telemetrySamples";
 export { type ColumnSource, isEvent, type Topic, topicsOf } from "./telemetryTopics";
 export { type InfluxTarget, type Written, writeTelemetry } from "./telemetryWriter";

@@ -38,11 +38,12 @@ export class Signal {
     return row;
   }
 
-  /** Time of a row, as InfluxDB keeps it. */
+  /** Time of a row, as InfluxDB keeps it: whole microseconds, which is what a message's stamp in seconds can tell. */
   timeNs(row: number): bigint {
     const { periodNs, samplesPerRow } = this.topic;
     const atNs = BigInt(row) * periodNs + this.phaseNs + this.jitterNs(row);
-    return samplesPerRow === 1 ? atNs : atNs + periodNs + packedDelayNs;
+    const sentNs = samplesPerRow === 1 ? atNs : atNs + periodNs + packedDelayNs;
+    return (sentNs / 1000n) * 1000n;
   }
 
   /** Time of the first sample in a packed row, whole milliseconds, UTC. */

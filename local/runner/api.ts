@@ -23,7 +23,7 @@ export interface PodStatus {
 }
 
 export interface ServiceStatus {
-  /** `rgw`, `kafka`, `postgres`, `influxdb`. */
+  /** `rgw`, `kafka`, `registry`, `postgres`, `influxdb`. */
   readonly name: string;
   readonly phase: "Starting" | "Running" | "Failed" | "External";
   readonly address: string;
@@ -87,14 +87,34 @@ export interface LocalStack {
   readonly efd?: LocalEfd;
 }
 
-/** The transformed EFD of the local stack. */
+/** The EFD of the local stack: what telemetry is sent to, where it is stored, and what is made of it. */
 export interface LocalEfd {
-  /** InfluxDB, with a token that may write. */
-  readonly influxdb: { readonly url: string; readonly org: string; readonly bucket: string; readonly token: string };
+  /** Kafka and the schema registry, as producers of telemetry take them. */
+  readonly sal: { readonly brokers: readonly string[]; readonly registryUrl: string };
+  /** What stores topics. */
+  readonly connectors: readonly LocalConnector[];
+  /** InfluxDB, with who may read the EFD. */
+  readonly influxdb: {
+    readonly url: string;
+    readonly database: string;
+    readonly username: string;
+    readonly password: string;
+  };
   /** The consolidated database, with the password. */
   readonly consdbUrl: string;
   /** Environment of each instrument, e.g. of `LSSTCam`. */
   readonly instruments: Readonly<Record<string, LocalInstrument>>;
+}
+
+/** A connector from Kafka to InfluxDB. */
+export interface LocalConnector {
+  readonly namespace: string;
+  readonly name: string;
+  /** Regular expression of its topics' whole names. */
+  readonly topicPattern: string;
+  readonly consumerGroup: string;
+  readonly deadLetterTopic: string;
+  readonly database: string;
 }
 
 /** CronJobs of an instrument. */

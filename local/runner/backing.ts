@@ -1,20 +1,27 @@
 import { isAlive, type ProcessId, type RunningProcess } from "../process";
-import { type RgwUser, type RunningKafka, startInfluxdb, startKafka, startPostgres, startRgw } from "../services";
+import {
+  registryUrl,
+  type RgwUser,
+  type RunningKafka,
+  startInfluxdbServer,
+  startKafka,
+  startPostgres,
+  startRegistry,
+  startRgw,
+} from "../services";
 import { type RunningRelay, startRelay } from "../relay";
 import type { State } from "../state";
 import type { ServiceStatus } from "./api";
 import type { ProcessRegistry } from "./registry";
 
 /** Backing services that a stack may name as `<name>.usdf.local`. (Redis is an object of the stack itself.) */
-export const backingNames = ["rgw", "kafka", "postgres", "influxdb"] as const;
+export const backingNames = ["rgw", "kafka", "registry", "postgres", "influxdb"] as const;
 export type BackingName = (typeof backingNames)[number];
 
-const ports: Record<BackingName, number> = { rgw: 7480, kafka: 9092, postgres: 5432, influxdb: 8086 };
+const ports: Record<BackingName, number> = { rgw: 7480, kafka: 9092, registry: 8081, postgres: 5432, influxdb: 8086 };
 
 /** Databases of PostgreSQL: the Butler's registry, and the consolidated database. */
 export const databases = ["butler", "consdb"] as const;
-/** What InfluxDB has: the organisation and the bucket, both of this name. */
-export const efdName = "efd";
 
 /** URL of a gateway or Kafka that runs elsewhere, from `USDF_RGW_URL` or `USDF_KAFKA_URL`: it wins. */
 export function explicitUrl(name: BackingName): URL | undefined {
@@ -31,8 +38,6 @@ export interface BackingOptions {
   readonly registry: ProcessRegistry;
   readonly rgwUsers: () => readonly RgwUser[];
   readonly postgresPassword: () => string;
-  /** Of its reader, and the token that may do everything. */
-  readonly influxdbKeys: () => { readonly password: string; readonly token: string };
 }
 
 interface Entry {
@@ -69,6 +74,11 @@ export class Backing {
   /** URL of a service that speaks HTTP, without keys. */
   httpUrl(name: "rgw" | "influxdb"): string {
     return explicitUrl(name)?.origin ?? `http://${this.options.state.address(name)}:${ports[name]}`;
+  }
+
+  /** URL of the schema registry, as clients of Confluent's take it. */
+  registryUrl(): string {
+    return registryUrl(this.place("registry"));
   }
 
   /** Host and port of a service. */
@@ -181,15 +191,15 @@ export class Backing {
         entry.stop = () => postgres.stop();
         break;
       }
+      case "registry": {
+        const schemas = await startRegistry({ ...common, adopt: recorded("registry") });
+        entry.processes = () => ({ registry: schemas.process });
+        entry.stop = () => schemas.stop();
+        break;
+      }
       case "influxdb": {
-        const keys = this.options.influxdbKeys();
-        const influxdb = await startInfluxdb({
-          ...common,
-          ...keys,
-          org: efdName,
-          bucket: efdName,
-          adopt: recorded("influxdb"),
-        });
+        // Without contents: the stack's `influxdb-setup` makes what it declares.
+        const influxdb = await startInfluxdbServer({ ...common, adopt: recorded("influxdb") });
         entry.processes = () => ({ influxdb: influxdb.process });
         entry.stop = () => influxdb.stop();
       }

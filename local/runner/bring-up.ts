@@ -8,6 +8,7 @@ import {
   ensureKafka,
   ensurePostgres,
   ensureRedis,
+  ensureRegistry,
   ensureRgw,
   type Progress,
 } from "../services";
@@ -78,20 +79,25 @@ export class BringUp {
     const names = backingIn(await this.recorded);
     const before = await this.supervisor.then((client) => client.status());
     await Promise.all(
-      names.map(async (name) => {
-        if (!explicitUrl(name)) await ensure[name](progress);
-        progress(`starting ${name}`);
-        await (await this.told).startServices([name]);
-        if (!before?.services.some((service) => service.name === name)) this.changed.push(`service ${name} started`);
-      }),
+      names.map((name) =>
+        this.once(name, async () => {
+          if (!explicitUrl(name)) await ensure[name](progress);
+          progress(`starting ${name}`);
+          await (await this.told).startServices([name]);
+          if (!before?.services.some((service) => service.name === name)) this.changed.push(`service ${name} started`);
+        }),
+      ),
     );
   }
 
   private async pods(progress: Progress): Promise<void> {
     const client = await this.told;
-    await Promise.all([this.wait("redis"), this.wait("butler")]);
+    // A connector that finds no Kafka would try again later and later.
+    const streams = backingIn(await this.recorded).filter((name) => name === "kafka" || name === "registry");
+    await Promise.all(["redis", "butler", ...streams].map((name) => this.wait(name)));
     const { changed } = await client.apply();
     this.changed.push(...changed);
+    if (this.changed.length > 0) await this.setUpInfluxdb(client, progress);
     // Ready means: their dependencies answer. Those include the bucket.
     await this.wait("buckets");
     const deadline = Date.now() + readyLimitMs;
@@ -102,6 +108,18 @@ export class BringUp {
       await this.refuseHopeless(waiting, Date.now() > deadline);
       progress(`waiting for ${waiting.map(({ name }) => name).join(", ")}`);
       await sleep(100);
+    }
+  }
+
+  /** Makes what the stack declares of InfluxDB now, and not when the schedule of the CronJob says so. */
+  private async setUpInfluxdb(client: SupervisorClient, progress: Progress): Promise<void> {
+    const { crons } = (await client.status())!;
+    for (const { namespace, name } of crons.filter((cron) => /influxdb-setup$/.test(cron.name))) {
+      await this.wait("influxdb");
+      progress(`setting up InfluxDB: ${namespace}/${name}`);
+      const result = await client.runNow(namespace, name);
+      if (result === "Succeeded") continue;
+      throw new CommandError(`${name} ${result}. See: usdf logs ${name}`, exitCodes.notRunning);
     }
   }
 
@@ -188,6 +206,7 @@ export class BringUp {
 const ensure: Record<BackingName, (progress: Progress) => Promise<unknown>> = {
   rgw: ensureRgw,
   kafka: ensureKafka,
+  registry: ensureRegistry,
   postgres: ensurePostgres,
   influxdb: ensureInfluxdb,
 };

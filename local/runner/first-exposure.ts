@@ -4,6 +4,7 @@ import { redisKey } from "../../workloads/src/lib/redisKeys";
 import { dayObsOf } from "../../workloads/src/lib/objectPath";
 import { exposureSeconds, instrumentNamed, sendExposures, type SentExposure } from "../camera";
 import { CommandError } from "../exit";
+import { awaitStored, type Stored } from "../efd/awaitStored";
 import { fillTelemetry, spanOf } from "../efd/fillTelemetry";
 import type { Progress } from "../services";
 import type { LocalStack } from "./api";
@@ -22,13 +23,15 @@ export interface Journey {
   readonly putSeconds: number;
   /** From the last PUT until every file is in the Butler with its visit, and presence has answered for each detector. */
   readonly ingestSeconds: number;
+  /** Telemetry of its time: through Kafka into InfluxDB. None where the stack has no transformed EFD. */
+  readonly telemetry?: Stored;
   /** None where the stack has no transformed EFD. */
   readonly rows?: ExposureRows;
 }
 
 /**
- * Sends one simulated exposure and follows it: bucket, notification, queue, Butler, presence; fills the telemetry of its time
- * meanwhile, and has it summarised.
+ * Sends one simulated exposure and follows it: bucket, notification, queue, Butler, presence; sends the telemetry of its time
+ * meanwhile, follows that from Kafka to InfluxDB, and has it summarised.
  * @throws {@link CommandError} that says how far it came.
  */
 export async function sendFirstExposure(
@@ -39,13 +42,15 @@ export async function sendFirstExposure(
 ): Promise<Journey> {
   const endingAt = stack.efd ? endOfNewest(instrumentOf(stack.efd, instrument), Date.now()) : new Date();
   const span = spanOf({ beginMs: endingAt.getTime() - exposureSeconds * 1000, endMs: endingAt.getTime() });
-  const telemetry = stack.efd ? fillTelemetry(stack.efd.influxdb, instrument, [span]) : undefined;
-  telemetry?.catch(() => {}); // told below, where it is waited for
+  const { efd } = stack;
+  const stored = efd && fillTelemetry(efd.sal, instrument, [span]).then((filled) => awaitStored(efd, filled));
+  stored?.catch(() => {}); // told below, where it is waited for
   const journey = await journeyOf(stack, instrument, endingAt, progress);
-  if (!stack.efd) return journey.result;
-  await telemetry;
-  const rows = await transformExposure(client, stack.efd, instrument, journey.exposure, progress);
-  return { ...journey.result, rows };
+  if (!efd) return journey.result;
+  progress("telemetry from Kafka to InfluxDB");
+  const telemetry = await stored;
+  const rows = await transformExposure(client, efd, instrument, journey.exposure, progress);
+  return { ...journey.result, telemetry, rows };
 }
 
 async function journeyOf(

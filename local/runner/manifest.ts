@@ -127,12 +127,20 @@ export interface ConfigMap {
   readonly data: Readonly<Record<string, string>>;
 }
 
+/** A topic of Kafka that is declared. */
+export interface KafkaTopic {
+  readonly name: string;
+  readonly partitions: number;
+  readonly config: Readonly<Record<string, string>>;
+}
+
 /** All that the supervisor runs. Holds no secret of the local stack: those stay in its store. */
 export interface Desired {
   readonly controllers: readonly Controller[];
   readonly services: readonly Service[];
   readonly secrets: readonly SecretObject[];
   readonly configMaps: readonly ConfigMap[];
+  readonly kafkaTopics: readonly KafkaTopic[];
   /** Names of claims that are the same volume in every namespace, as those of a shared file system are. */
   readonly sharedClaims: readonly string[];
 }
@@ -180,6 +188,7 @@ export function readDesired(recorded: readonly RecordedObject[]): Desired {
   const services: Service[] = [];
   const secrets: SecretObject[] = [];
   const configMaps: ConfigMap[] = [];
+  const kafkaTopics: KafkaTopic[] = [];
   const sharedClaims = new Set<string>();
   for (const { type, name, inputs } of recorded) {
     if (!type.startsWith("kubernetes:") || typeof inputs.kind !== "string") continue;
@@ -234,6 +243,15 @@ export function readDesired(recorded: readonly RecordedObject[]): Desired {
       case "ConfigMap":
         configMaps.push({ metadata, data: (inputs.data ?? {}) as Record<string, string> });
         break;
+      case "KafkaTopic": {
+        const config = Object.entries((spec.config ?? {}) as Record<string, unknown>);
+        kafkaTopics.push({
+          name: (spec.topicName as string | undefined) ?? metadata.name,
+          partitions: spec.partitions ?? 1,
+          config: Object.fromEntries(config.map(([key, value]) => [key, String(value)])),
+        });
+        break;
+      }
       case "PersistentVolumeClaim":
         if (spec.storageClassName === sharedClass) sharedClaims.add(metadata.name);
         break;
@@ -241,7 +259,7 @@ export function readDesired(recorded: readonly RecordedObject[]): Desired {
         if (!inert.has(kind)) throw new UnknownKind(kind, metadata.name);
     }
   }
-  return { controllers, services, secrets, configMaps, sharedClaims: [...sharedClaims] };
+  return { controllers, services, secrets, configMaps, kafkaTopics, sharedClaims: [...sharedClaims] };
 }
 
 function metadataOf(logicalName: string, given: Partial<Metadata> = {}): Metadata {

@@ -52,7 +52,8 @@ export class SecretStore {
       return JSON.stringify([{ url: `postgresql://${postgresHost}/*`, ...this.postgres() }]);
     if (field === "butler-password") return this.postgres().password;
     if (field === "consdb-url") return this.consdbUrl();
-    if (field === "usdf-efd-password") return this.influxdb().password;
+    // A field of the transformed EFD's secret, and one of Sasquatch's: the same user.
+    if (field === "usdf-efd-password" || field === "efdreader-password") return this.efdReader().password;
     return this.keep(`${path}#${field}`, password40);
   }
 
@@ -67,10 +68,9 @@ export class SecretStore {
     return `postgresql://${username}:${password}@${postgresHost}/consdb`;
   }
 
-  /** Password of the reader of the local InfluxDB, and the token of its owner. */
-  influxdb(): { readonly password: string; readonly token: string } {
-    const of = (field: string) => this.keep(`local/influxdb#${field}`, password40);
-    return { password: of("password"), token: of("token") };
+  /** Who reads the EFD in the local InfluxDB. */
+  efdReader(): { readonly username: string; readonly password: string } {
+    return { username: "efdreader", password: this.keep("local/influxdb#efdreader", password40) };
   }
 
   /** Values of a Secret object, by key. */

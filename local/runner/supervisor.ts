@@ -1,11 +1,20 @@
 import type { RgwAccess } from "../../components/ceph";
 import { CommandError } from "../exit";
 import { readJson, type State, writeJson } from "../state";
-import type { ApplyRequest, EnvironmentOf, LocalEfd, LocalInstrument, LocalStack, StatusReport } from "./api";
-import { Backing, type BackingName, backingNames, efdName, explicitUrl } from "./backing";
+import type {
+  ApplyRequest,
+  EnvironmentOf,
+  LocalConnector,
+  LocalEfd,
+  LocalInstrument,
+  LocalStack,
+  StatusReport,
+} from "./api";
+import { Backing, type BackingName, backingNames, explicitUrl } from "./backing";
 import { type CephDesired, readCeph, usersOf } from "./ceph-desired";
 import { Forwarder } from "./forwarder";
 import { CronRun, JobRun } from "./jobs";
+import { makeKafkaTopics } from "./kafka-topics";
 import {
   type Controller,
   type Desired,
@@ -37,7 +46,14 @@ export class Supervisor {
   readonly sinceMs = Date.now();
   private readonly registry: ProcessRegistry;
   private readonly backing: Backing;
-  private desired: Desired = { controllers: [], services: [], secrets: [], configMaps: [], sharedClaims: [] };
+  private desired: Desired = {
+    controllers: [],
+    services: [],
+    secrets: [],
+    configMaps: [],
+    kafkaTopics: [],
+    sharedClaims: [],
+  };
   private ceph: CephDesired = { buckets: [], policies: [], topics: [], notifications: [] };
   private stack: string;
   private pods = new Map<string, Pod>();
@@ -58,16 +74,20 @@ export class Supervisor {
       registry: this.registry,
       rgwUsers: () => this.gatewayUsers(),
       postgresPassword: () => this.secrets.postgres().password,
-      influxdbKeys: () => this.secrets.influxdb(),
     });
   }
 
-  /** Starts the services that are named; see {@link backingNames}. */
+  /** Starts the services that are named, see {@link backingNames}; Kafka with the topics that the stack declares. */
   async startServices(names: readonly string[]): Promise<void> {
     const known = names.filter((name): name is BackingName => (backingNames as readonly string[]).includes(name));
     if (known.length < names.length)
       throw new CommandError(`services are ${backingNames.join(", ")}, not ${names.join(", ")}`);
-    await Promise.all(known.map((name) => this.backing.start(name)));
+    await Promise.all(
+      known.map(async (name) => {
+        await this.backing.start(name);
+        if (name === "kafka") await makeKafkaTopics([this.backing.place(name)], this.desired.kafkaTopics);
+      }),
+    );
   }
 
   /** Takes over what a stack wants; {@link apply} makes it so. */
@@ -146,9 +166,12 @@ export class Supervisor {
   }
 
   private async localEfd(): Promise<LocalEfd | undefined> {
-    if (!this.backing.has("influxdb")) return undefined;
-    const of = (component: string) =>
-      this.desired.controllers.filter(({ metadata }) => metadata.labels[componentLabel] === component);
+    if (!this.backing.has("influxdb") || !this.backing.has("kafka")) return undefined;
+    const of = (component: string | RegExp) =>
+      this.desired.controllers.filter(({ metadata: { labels } }) => {
+        const name = labels[componentLabel] ?? "";
+        return typeof component === "string" ? name === component : component.test(name);
+      });
     const monitors = new Map(of("failure-monitor").map(({ metadata: { namespace, name } }) => [namespace, name]));
     const instruments = of("transform").map(async (controller) => {
       const { env } = (await this.plan(controller, 0)).main[0]!.process;
@@ -161,13 +184,21 @@ export class Supervisor {
       };
       return [env.INSTRUMENT!, instrument] as const;
     });
+    const connectors = of(/^connector-/).map(async (controller): Promise<LocalConnector> => {
+      const { env } = (await this.plan(controller, 0)).main[0]!.process;
+      return {
+        namespace: controller.metadata.namespace,
+        name: controller.metadata.name,
+        topicPattern: env.TOPIC_PATTERN!,
+        consumerGroup: env.CONSUMER_GROUP!,
+        deadLetterTopic: env.DEAD_LETTER_TOPIC!,
+        database: env.INFLUXDB_DATABASE!,
+      };
+    });
     return {
-      influxdb: {
-        url: this.backing.httpUrl("influxdb"),
-        org: efdName,
-        bucket: efdName,
-        token: this.secrets.influxdb().token,
-      },
+      sal: { brokers: [this.backing.place("kafka")], registryUrl: this.backing.registryUrl() },
+      connectors: await Promise.all(connectors),
+      influxdb: { url: this.backing.httpUrl("influxdb"), database: "efd", ...this.secrets.efdReader() },
       consdbUrl: resolveNames(this.secrets.consdbUrl(), this.hosts("")),
       instruments: Object.fromEntries(await Promise.all(instruments)),
     };

@@ -1,6 +1,6 @@
 export { ensureButlerPython, findPython, requirementsFile } from "./butler";
 export { cacheDir, ensurePrograms, findProgram, installCommand, MissingPrerequisite, type Progress } from "./find";
-export { type InfluxdbOptions, type RunningInfluxdb, startInfluxdb } from "./influxdb";
+export { type InfluxdbOptions, type RunningInfluxdb, startInfluxdb, startInfluxdbServer } from "./influxdb";
 export { ensureInfluxdb } from "./influxdbBuild";
 export { ensureKafka, startKafka, type KafkaOptions, type RunningKafka } from "./kafka";
 export {

@@ -3,12 +3,17 @@ import { join } from "node:path";
 import { adoptProcess, startProcess, waitReady, type ProcessId, type RunningProcess } from "../process";
 import { ensureInfluxdb } from "./influxdbBuild";
 
-export interface InfluxdbOptions {
+export interface InfluxdbServerOptions {
   /** Folder of its data and log. */
   readonly dir: string;
   readonly address: string;
   /** Default 8086. */
   readonly port?: number;
+  readonly outlivesParent?: boolean;
+  readonly adopt?: ProcessId;
+}
+
+export interface InfluxdbOptions extends InfluxdbServerOptions {
   /** Organisation; default `efd`. */
   readonly org?: string;
   /** Bucket, and database of InfluxQL, which nothing expires from; default `efd`. */
@@ -19,32 +24,32 @@ export interface InfluxdbOptions {
   readonly password: string;
   /** May do everything; for writing and for Flux. */
   readonly token: string;
-  readonly outlivesParent?: boolean;
-  readonly adopt?: ProcessId;
 }
 
-export interface RunningInfluxdb {
+export interface RunningInfluxdbServer {
   /** `http://address:port`. */
   readonly url: string;
+  readonly process: RunningProcess;
+  restart(signal?: NodeJS.Signals): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface RunningInfluxdb extends RunningInfluxdbServer {
   readonly org: string;
   readonly bucket: string;
   readonly username: string;
   readonly password: string;
   readonly token: string;
-  readonly process: RunningProcess;
   /** Writes points in line protocol with times in nanoseconds. @throws Error with the server's answer. */
   write(lines: string | Uint8Array): Promise<void>;
-  restart(signal?: NodeJS.Signals): Promise<void>;
-  stop(): Promise<void>;
 }
 
 /** Longest time that one request of the set-up may take. */
 const requestLimitMs = 20_000;
 
-/** Starts an InfluxDB 2 with one bucket, about two seconds; it answers Flux and InfluxQL (`/query`). */
-export async function startInfluxdb(options: InfluxdbOptions): Promise<RunningInfluxdb> {
-  const { dir, address, port = 8086, org = "efd", bucket = "efd", username = "efdreader", password, token } = options;
-  const { outlivesParent = false, adopt } = options;
+/** Starts an InfluxDB 2 with what its folder holds: nothing, at the first time. */
+export async function startInfluxdbServer(options: InfluxdbServerOptions): Promise<RunningInfluxdbServer> {
+  const { dir, address, port = 8086, outlivesParent = false, adopt } = options;
   const command = await ensureInfluxdb();
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const url = `http://${address}:${port}`;
@@ -70,6 +75,26 @@ export async function startInfluxdb(options: InfluxdbOptions): Promise<RunningIn
     await waitReady(started, ready, { timeoutMs: 60_000, pollMs: 20 });
     return started;
   };
+  let running = await begin();
+  return {
+    url,
+    get process() {
+      return running;
+    },
+    async restart(signal = "SIGTERM") {
+      running.kill(signal);
+      await running.stop();
+      running = await begin();
+    },
+    stop: async () => void (await running.stop()),
+  };
+}
+
+/** Starts an InfluxDB 2 with one bucket, about two seconds; it answers Flux and InfluxQL (`/query`). */
+export async function startInfluxdb(options: InfluxdbOptions): Promise<RunningInfluxdb> {
+  const { org = "efd", bucket = "efd", username = "efdreader", password, token } = options;
+  const server = await startInfluxdbServer(options);
+  const { url } = server;
   const request = async (method: string, path: string, body?: object | string | Uint8Array): Promise<unknown> => {
     const isJson = typeof body === "object" && !(body instanceof Uint8Array);
     const response = await fetch(`${url}${path}`, {
@@ -83,7 +108,6 @@ export async function startInfluxdb(options: InfluxdbOptions): Promise<RunningIn
       throw new Error(`InfluxDB answers ${method} ${url}${path} with ${response.status}: ${text.slice(0, 300)}`);
     return text ? JSON.parse(text) : undefined;
   };
-  let running = await begin();
   await setUp(request, { org, bucket, username, password, token });
   return {
     url,
@@ -93,18 +117,14 @@ export async function startInfluxdb(options: InfluxdbOptions): Promise<RunningIn
     password,
     token,
     get process() {
-      return running;
+      return server.process;
     },
     async write(lines) {
       const target = new URLSearchParams({ org, bucket, precision: "ns" });
       await request("POST", `/api/v2/write?${target}`, lines);
     },
-    async restart(signal = "SIGTERM") {
-      running.kill(signal);
-      await running.stop();
-      running = await begin();
-    },
-    stop: async () => void (await running.stop()),
+    restart: (signal) => server.restart(signal),
+    stop: () => server.stop(),
   };
 }
 

@@ -155,8 +155,9 @@ describe("SecretStore", () => {
     expect(JSON.parse(value("db-auth.yaml"))).toEqual([
       { url: "postgresql://postgres.usdf.local:5432/*", username, password },
     ]);
-    expect(value("usdf-efd-password")).toBe(store.influxdb().password);
-    expect(store.influxdb().token).not.toBe(store.influxdb().password);
+    expect(value("usdf-efd-password")).toBe(store.efdReader().password);
+    expect(value("efdreader-password")).toBe(store.efdReader().password);
+    expect(value("efd-writer-password")).not.toBe(store.efdReader().password);
     expect(value("aws-access-key-id")).toBe(store.s3("rubin-summit-users").accessKey);
     expect(value("s3-profile-embargo")).toBe(value("profile"));
   });
