@@ -49,6 +49,8 @@ export interface GroupConsumerOptions {
   /** Partitions that are taken at the same time. */
   readonly concurrency: number;
   readonly maxBytesPerPartition: number;
+  /** A member that was not heard of for so long is given up, and its partitions go to others. */
+  readonly sessionTimeoutMs: number;
   readonly taker: BatchTaker;
   readonly stop: AbortSignal;
   readonly log: Logger;
@@ -56,10 +58,6 @@ export interface GroupConsumerOptions {
 
 const baseMs = 250;
 const maxMs = 10_000;
-/** How often the group hears from us while a batch is worked on; well below the session time-out. */
-const heartbeatMs = 3_000;
-const sessionTimeoutMs = 30_000;
-const rebalanceTimeoutMs = 30_000;
 /** A consumer that gave no sign for this long hangs: it polls, beats or reconnects every few seconds. */
 const silenceLimitMs = 300_000;
 
@@ -72,10 +70,13 @@ export class GroupConsumer {
   private consumer: Consumer | undefined;
   private topics: readonly string[] = [];
   private joined = false;
+  /** How often the group hears from us, also while a batch is worked on. */
+  private readonly heartbeatMs: number;
   private lastSignMs = Date.now();
 
   constructor(private readonly options: GroupConsumerOptions) {
     this.admin = options.kafka.admin();
+    this.heartbeatMs = Math.min(3_000, options.sessionTimeoutMs / 4);
   }
 
   /** Ready: the group has given this member its partitions, or there is no topic to read. */
@@ -98,6 +99,7 @@ export class GroupConsumer {
   /** Consumes until told to stop, however long the brokers are away. */
   async run(): Promise<void> {
     const { stop, log, topicRefreshMs } = this.options;
+    const stopping = stopped(stop);
     for (let attempt = 1; !stop.aborted;) {
       const round = new AbortController();
       const failed = new Promise<Error>((resolve) => round.signal.addEventListener("abort", () => resolve(round.signal.reason))); // prettier-ignore
@@ -113,7 +115,7 @@ export class GroupConsumer {
         attempt = 1;
         while (!stop.aborted) {
           const timer = new AbortController();
-          const failure = await Promise.race([failed, sleep(topicRefreshMs, timer.signal), stopped(stop)]);
+          const failure = await Promise.race([failed, sleep(topicRefreshMs, timer.signal), stopping]);
           timer.abort();
           if (failure instanceof Error) throw failure;
           if (stop.aborted || (await this.haveTopicsChanged())) break;
@@ -184,13 +186,13 @@ export class GroupConsumer {
   }
 
   private async join(round: AbortController): Promise<void> {
-    const { kafka, consumerGroup, concurrency, maxBytesPerPartition, stop, log } = this.options;
+    const { kafka, consumerGroup, concurrency, maxBytesPerPartition, sessionTimeoutMs, stop, log } = this.options;
     const consumer = kafka.consumer({
       groupId: consumerGroup,
       allowAutoTopicCreation: false,
       sessionTimeout: sessionTimeoutMs,
-      rebalanceTimeout: rebalanceTimeoutMs,
-      heartbeatInterval: heartbeatMs,
+      rebalanceTimeout: sessionTimeoutMs,
+      heartbeatInterval: this.heartbeatMs,
       maxWaitTimeInMs: 500,
       maxBytesPerPartition,
       maxBytes: 8 * maxBytesPerPartition,
@@ -235,7 +237,7 @@ export class GroupConsumer {
     finished.catch(() => undefined); // awaited below, perhaps later than it fails
     while (!state.done) {
       const timer = new AbortController();
-      await Promise.race([finished.catch(() => undefined), sleep(heartbeatMs, timer.signal)]);
+      await Promise.race([finished.catch(() => undefined), sleep(this.heartbeatMs, timer.signal)]);
       timer.abort();
       this.sign();
       if (state.done || state.lost) continue;

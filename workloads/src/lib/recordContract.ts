@@ -12,6 +12,11 @@ export const recordEnv = {
   }),
   CONSUMER_GROUP: text({ about: "Consumer group" }),
   TOPIC_PATTERN: text({ about: "Topics to read: a regular expression that the whole name must match" }),
+  SESSION_SECONDS: seconds({
+    about: "A member of the group that was not heard of for so long is given up; the brokers take 6 to 1,800",
+    min: 6,
+    max: 1_800,
+  }).default(30),
   TOPIC_REFRESH_SECONDS: seconds({ about: "How often new and deleted topics are looked for", min: 0.1 }).default(30),
   TIMESTAMP_FIELD: z
     .string()

@@ -66,6 +66,7 @@ runWorkload(parquetSinkContract, async ({ env, log, stop, closers }) => {
     topicRefreshMs: env.TOPIC_REFRESH_SECONDS * 1000,
     concurrency,
     maxBytesPerPartition: 1_048_576,
+    sessionTimeoutMs: env.SESSION_SECONDS * 1000,
     taker: sink,
     stop,
     log,
