@@ -86,15 +86,18 @@ export class Consume {
   /** Consumes until told to stop. */
   async run(): Promise<void> {
     const { stop, log, refreshMs } = this.options;
+    let isAlone = false;
     for (let attempt = 1; !stop.aborted;) {
       this.sign();
       try {
         const topics = await this.topics.look();
         metrics.topics.set(topics.length);
         if (topics.length === 0) {
-          log.info({ pattern: this.options.topicPattern.source }, "No topic matches yet");
+          if (!isAlone) log.info({ pattern: this.options.topicPattern.source }, "No topic matches yet");
+          isAlone = true;
           await sleep(refreshMs, stop);
         } else {
+          isAlone = false;
           await this.consume(topics, () => (attempt = 1));
         }
       } catch (error) {
@@ -207,7 +210,11 @@ export class Consume {
     const waitMs = Math.max(0, this.lastCommitMs + commitMs - Date.now());
     this.committing = sleep(waitMs, this.session.signal)
       .then(() => this.commit())
-      .finally(() => (this.committing = undefined));
+      .finally(() => {
+        this.committing = undefined;
+        // What became durable while that commit was under way, and perhaps nothing comes after it.
+        if (this.options.pipeline.hasDurable && !this.session.signal.aborted) this.commitSoon();
+      });
   }
 
   private async commit(): Promise<void> {

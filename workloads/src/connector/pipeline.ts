@@ -90,6 +90,11 @@ export class Pipeline {
     while (this.queue.length > 0) await this.changed();
   }
 
+  /** Whether something is durable that was not taken. */
+  get hasDurable(): boolean {
+    return this.durable.size > 0;
+  }
+
   /** Takes what is durable and was not taken before. */
   takeDurable(): End[] {
     const ends = [...this.durable.values()];
