@@ -5,6 +5,11 @@ import { secondsOf } from "./durations";
 import type { SasquatchEnvironment } from "./environment";
 import { type Client, clientNames, clientRecord, clientsOf, type Connector, mirroredSelectors } from "./resolve";
 
+function nearestOf(name: string, known: readonly string[]): string {
+  const meant = nearest(name, known);
+  return meant === undefined ? `Known: ${known.join(", ")}` : `The nearest is ${meant}`;
+}
+
 /** A fault of the configuration: the entry that has it, and what is wrong with it. */
 export type Fault = [path: string[], message: string];
 
@@ -75,9 +80,10 @@ function clientFaults(clients: Record<string, ClientConfig>, environment: Sasqua
   for (const [name, { from }] of Object.entries(environment.clients)) {
     if (clientRecord(clients, name) === undefined) {
       const known = clientNames(clients);
-      const meant = nearest(name, known);
-      const advice = meant === undefined ? `Known: ${known.join(", ")}` : `Did you mean ${meant}?`;
-      faults.push([["clients", name], `is no client that the program or usdf:sasquatch.clients knows. ${advice}`]);
+      faults.push([
+        ["clients", name],
+        `is no client that the program or usdf:sasquatch.clients knows. ${nearestOf(name, known)}`,
+      ]);
     }
     if (from !== undefined && !Object.hasOwn(environment.mirrors, from)) {
       const mirrors = Object.keys(environment.mirrors).join(", ") || "none";
@@ -314,9 +320,7 @@ function mirrorFaults(
     const fault = (path: string[], message: string) => faults.push([["mirrors", alias, ...path], message]);
     if (alias === name) fault([], "is this environment itself: its topics are here already. Take it away");
     else if (!known.includes(alias)) {
-      const meant = nearest(alias, known);
-      const advice = meant === undefined ? `Known: ${known.join(", ")}` : `Did you mean ${meant}?`;
-      fault([], `is no name of an environment, and aliases are names of environments. ${advice}`);
+      fault([], `is no name of an environment, and aliases are names of environments. ${nearestOf(alias, known)}`);
     }
     if (!mirror.schemas) {
       const avro = Object.entries(environment.clients).find(
