@@ -12,6 +12,7 @@ import * as embargo from "./commands/embargo";
 import * as logs from "./commands/logs";
 import * as preview from "./commands/preview";
 import * as render from "./commands/render";
+import * as sasquatch from "./commands/sasquatch";
 import * as secrets from "./commands/secrets";
 import * as status from "./commands/status";
 import * as test from "./commands/test";
@@ -34,6 +35,7 @@ const commands = [
   camera,
   embargo,
   efd,
+  sasquatch,
   topics,
   test,
   bench,

@@ -129,9 +129,46 @@ async function timesBefore(kafka: Kafka, admin: Admin, places: readonly Place[])
 
 async function offsetAt(admin: Admin, topic: string, partition: number, sinceMs?: number): Promise<string> {
   const found =
-    sinceMs === undefined ? await admin.fetchTopicOffsets(topic) : await admin.fetchTopicOffsetsByTimestamp(topic, sinceMs);
+    sinceMs === undefined
+      ? (await admin.fetchTopicOffsets(topic)).map((one) => ({ partition: one.partition, offset: one.low }))
+      : await admin.fetchTopicOffsetsByTimestamp(topic, sinceMs);
   const place = found.find((one) => one.partition === partition);
   if (place === undefined)
-    throw new Error(`Topic ${topic} has no partition ${partition} there: the two sites' topics differ. Compare them first.`); // prettier-ignore
-  return sinceMs === undefined ? (place as { low: string }).low : place.offset;
+    throw new Error(
+      `Topic ${topic} has no partition ${partition} there: the two sites' topics differ. Compare them first.`,
+    );
+  return place.offset;
+}
+
+export interface MoveGroupOptions {
+  /** Bootstrap servers of the site where the group has been. */
+  readonly from: string;
+  /** Bootstrap servers of the site where it goes on; default: the local stack's, or with `env` KAFKA_BROKERS. */
+  readonly to?: string;
+  readonly env?: boolean;
+  /** Alias that the topics' names begin with at the site where the group has been. */
+  readonly alias: string;
+  /** Seconds of records that are read again. */
+  readonly margin: number;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+/** `usdf sasquatch move-group` */
+export async function moveGroupHere(group: string, options: MoveGroupOptions): Promise<void> {
+  const { kafkaOf } = await import("./connection");
+  const from = await kafkaOf({ brokers: options.from });
+  const to = await kafkaOf({ env: options.env ?? false, ...(options.to !== undefined && { brokers: options.to }) });
+  const prefix = `${options.alias}.`;
+  const otherName = (topic: string) => (topic.startsWith(prefix) ? topic.slice(prefix.length) : undefined);
+  const places = await placesAt(from, to, group, otherName, options.margin * 1000);
+  if (places.length === 0) {
+    const { CommandError } = await import("../exit");
+    throw new CommandError(`Group ${group} has no offsets at ${options.from} of topics that begin with "${prefix}".`);
+  }
+  if (!options.dryRun) await moveGroup(to, group, places);
+  if (options.json) return console.log(JSON.stringify({ group, dryRun: options.dryRun ?? false, places }));
+  for (const { fromTopic, fromOffset, toTopic, partition, toOffset } of places)
+    console.log(`${fromTopic}/${partition} at ${fromOffset}  ->  ${toTopic}/${partition} at ${toOffset}`);
+  console.log(`${group} ${options.dryRun ? "would go" : "goes"} on in ${places.length} partitions.`);
 }

@@ -89,7 +89,8 @@ export function readRates(text: string, file: string): Map<string, Rate> {
     const [topic = "", messages, bytes, ...more] = line.split(",").map((cell) => cell.trim());
     if (line.trim() === "" || topic.startsWith("#") || (index === 0 && topic === "topic")) continue;
     const [messagesPerSecond, bytesPerMessage] = [Number(messages || NaN), Number(bytes || NaN)];
-    const isRate = messagesPerSecond >= 0 && bytesPerMessage >= 0 && Number.isFinite(messagesPerSecond * bytesPerMessage);
+    const isRate =
+      messagesPerSecond >= 0 && bytesPerMessage >= 0 && Number.isFinite(messagesPerSecond * bytesPerMessage);
     if (topic === "" || !isRate || more.length > 0)
       throw new Error(
         `Cannot read rates: line ${index + 1} of ${file} is "${line}". Write topic,messagesPerSecond,bytesPerMessage.`,

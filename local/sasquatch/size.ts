@@ -33,6 +33,8 @@ export interface StoredBucket {
 }
 
 export interface InfluxVolume {
+  /** `InfluxDB`, `InfluxDB standby`. */
+  readonly name: string;
   /** All data nodes together. */
   readonly capacityBytes: number;
   /** Copies of each shard. */
@@ -45,7 +47,8 @@ export interface SizeInput {
   readonly topics: readonly StoredTopic[];
   readonly disks: readonly BrokerDisk[];
   readonly buckets: readonly StoredBucket[];
-  readonly volume?: InfluxVolume;
+  /** Each has all buckets. */
+  readonly volumes: readonly InfluxVolume[];
   /** What is kept for ever must fit for so long. */
   readonly horizonDays: number;
 }
@@ -53,6 +56,7 @@ export interface SizeInput {
 export interface Disk {
   /** `broker 3` or `InfluxDB`. */
   readonly name: string;
+  readonly kind: "broker" | "influxdb";
   readonly capacityBytes: number;
   /** Once nothing is deleted later than it is written; of what is kept for ever: at the horizon. */
   readonly steadyBytes: number;
@@ -81,7 +85,7 @@ export interface BucketSize {
   /** 0 = for ever. */
   readonly retentionDays: number;
   readonly bytesPerDay: number;
-  /** With copies; of what is kept for ever: at the horizon. */
+  /** One copy; of what is kept for ever: at the horizon. */
   readonly steadyBytes: number;
 }
 
@@ -123,7 +127,7 @@ function bucketBytesPerSecond({ topics, everySeconds }: StoredBucket): number {
 
 /** What the environment's data comes to, disk by disk. */
 export function sizeOf(input: SizeInput): Size {
-  const disks = [...brokerDisks(input), ...influxDisk(input)];
+  const disks = [...brokerDisks(input), ...input.volumes.map((volume) => influxDisk(input, volume))];
   return {
     groups: groupsOf(input.topics),
     buckets: bucketSizes(input),
@@ -177,6 +181,7 @@ function brokerDisks({ topics, disks }: SizeInput): Disk[] {
       const fullInDays = bytes > capacityBytes ? capacityBytes / bytesPerSecond / daySeconds : undefined;
       return judged({
         name: `broker ${broker}`,
+        kind: "broker",
         capacityBytes,
         steadyBytes: bytes,
         ...(fullInDays !== undefined && { fullInDays }),
@@ -189,10 +194,9 @@ function brokerDisks({ topics, disks }: SizeInput): Disk[] {
 const keptSeconds = ({ retentionSeconds, shardGroupSeconds }: StoredBucket) =>
   retentionSeconds === 0 ? Infinity : retentionSeconds + shardGroupSeconds;
 
-function bucketSizes({ buckets, volume, horizonDays }: SizeInput): BucketSize[] {
-  const copies = volume?.copies ?? 1;
+function bucketSizes({ buckets, horizonDays }: SizeInput): BucketSize[] {
   return buckets.map((bucket) => {
-    const bytesPerSecond = bucketBytesPerSecond(bucket) * copies;
+    const bytesPerSecond = bucketBytesPerSecond(bucket);
     return {
       name: bucket.name,
       retentionDays: bucket.retentionSeconds / daySeconds,
@@ -202,24 +206,20 @@ function bucketSizes({ buckets, volume, horizonDays }: SizeInput): BucketSize[] 
   });
 }
 
-function influxDisk(input: SizeInput): Disk[] {
-  const { buckets, volume, horizonDays } = input;
-  if (volume === undefined) return [];
-  const growth = buckets.map((bucket) => ({
-    bytesPerSecond: bucketBytesPerSecond(bucket) * volume.copies,
+function influxDisk(input: SizeInput, { name, capacityBytes, copies, storedBytes }: InfluxVolume): Disk {
+  const growth = input.buckets.map((bucket) => ({
+    bytesPerSecond: bucketBytesPerSecond(bucket) * copies,
     seconds: keptSeconds(bucket),
   }));
-  const fullInSeconds = whenFull(growth, volume.capacityBytes - volume.storedBytes);
-  const steadyBytes = bucketSizes(input).reduce((sum, one) => sum + one.steadyBytes, volume.storedBytes);
-  return [
-    judged({
-      name: "InfluxDB",
-      capacityBytes: volume.capacityBytes,
-      steadyBytes,
-      ...(fullInSeconds !== undefined && { fullInDays: fullInSeconds / daySeconds }),
-      full: `is full within ${horizonDays} days: give buckets a retention with a ladder below it, or a larger volume`,
-    }),
-  ];
+  const fullInSeconds = whenFull(growth, capacityBytes - storedBytes);
+  return judged({
+    name,
+    kind: "influxdb",
+    capacityBytes,
+    steadyBytes: bucketSizes(input).reduce((sum, one) => sum + copies * one.steadyBytes, storedBytes),
+    ...(fullInSeconds !== undefined && { fullInDays: fullInSeconds / daySeconds }),
+    full: `is full within ${input.horizonDays} days: give buckets a retention with a ladder below it, or a larger volume`,
+  });
 }
 
 /** Seconds until what grows, each part for its time, comes to `bytes`; undefined where it never does. */

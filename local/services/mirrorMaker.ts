@@ -137,7 +137,9 @@ export async function startMirrorMaker(options: MirrorMakerOptions): Promise<Run
   await writeFile(file, Object.entries(properties).map(([key, value]) => `${key}=${value}\n`).join("")); // prettier-ignore
   const jvm = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
   const log = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"];
-  const args = [...jvm, ...log, "-cp", classPath, "org.apache.kafka.connect.cli.ConnectDistributed", file];
+  // While a broker is away its clients say so ten times a second.
+  const quiet = ["-Dorg.slf4j.simpleLogger.log.org.apache.kafka.clients=error"];
+  const args = [...jvm, ...log, ...quiet, "-cp", classPath, "org.apache.kafka.connect.cli.ConnectDistributed", file];
   let archive: ClassArchive;
   const begin = async () => {
     archive = classArchive(classPath, "mirror");
@@ -147,7 +149,9 @@ export async function startMirrorMaker(options: MirrorMakerOptions): Promise<Run
       args: [...archive.args, ...args],
       logFile,
     });
-    await waitReady(started, async () => (await fetch(`${url}/health`)).ok, { timeoutMs: 60_000, pollMs: 200 });
+    // It answers once the worker is in its group, out of which the one before may have to be timed out.
+    const ready = async () => (await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) })).ok;
+    await waitReady(started, ready, { timeoutMs: 120_000, pollMs: 200 });
     return started;
   };
   let running = await begin();
@@ -163,7 +167,7 @@ export async function startMirrorMaker(options: MirrorMakerOptions): Promise<Run
       running = await begin();
     },
     async stop() {
-      await running.stop();
+      await running.stop(30_000); // the first one writes its archive of classes
       await archive.keep();
     },
   };

@@ -122,7 +122,6 @@ export async function startRegistry(options: RegistryServiceOptions): Promise<Ru
           "apicurio.storage.kind": "kafkasql",
           "apicurio.kafkasql.bootstrap.servers": journal.bootstrap,
           "apicurio.kafkasql.topic": journal.kafkaTopic ?? "kafkasql-journal",
-          "apicurio.kafkasql.topic.auto-create": "true",
           "apicurio.storage.snapshot.location": dir,
         }
       : // Without the delay of writes, of half a second, which a process that is killed would lose.

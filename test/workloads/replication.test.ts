@@ -1,0 +1,120 @@
+import { moveGroup, placesAt } from "../../local/sasquatch/moveGroup";
+import { type RunningRegistry, startRegistry } from "../../local/services";
+import { testAddress, until } from "../support/network";
+import { mirrorOf, salTopicNames } from "../support/mirrorOf";
+import { otherOf, ReplicationStand, sites } from "../support/replication";
+
+/** Here both sites have so many; test/bench/replication.bench.ts takes 1,000. */
+const topicsOfEach = 40;
+const event = "lsst.sal.ScriptQueue.logevent_nextVisit";
+const late = "lsst.sal.Late.logevent_heartbeat";
+const journal = "kafkasql-journal";
+const group = "prompt-processing";
+const topics = [event, ...salTopicNames().filter((topic) => topic !== event).slice(0, topicsOfEach - 1)]; // prettier-ignore
+
+const stand = new ReplicationStand(topics, mirrorOf(journal));
+const registries: RunningRegistry[] = [];
+
+beforeAll(() => stand.startBrokers(), 120_000);
+afterAll(async () => {
+  await Promise.all(registries.map((registry) => registry.stop()));
+  await stand.stop();
+}, 120_000);
+
+test("both ways, each site killed once: each message is at the other once, in order, and none comes back", async () => {
+  const schemas = startRegistry({
+    dir: `${stand.folder.dir}/registry-summit`,
+    address: testAddress(5),
+    journal: { bootstrap: stand.broker.summit.bootstrap, kafkaTopic: journal },
+  });
+  await Promise.all([schemas, stand.startMirrors(), ...sites.map((site) => stand.send(site, topics))]);
+  registries.push(await schemas);
+  const first = await register(registries[0]!.url, "lsst.sal.Test.scalars-value", "first");
+
+  await stand.whileWriting(topics, async () => {
+    await stand.mirrored("summit");
+    await stand.crash("summit");
+    await stand.createTopics("summit", [late]);
+    await stand.crash("usdf");
+  });
+  // The last message of each topic: what a mirror repeats of earlier ones comes before it.
+  await Promise.all([stand.send("summit", [...topics, late]), stand.send("usdf", topics)]);
+  for (const site of sites) {
+    await stand.mirrored(site);
+    const [source, mirrored] = await Promise.all([stand.readAll(site, site), stand.readAll(otherOf(site), site)]);
+    for (const [topic, sent] of stand.acknowledged[site]) {
+      expect({ topic, messages: mirrored.get(topic) }).toEqual({ topic, messages: source.get(topic) });
+      expect({ topic, values: source.get(topic)!.map(({ value }) => value) }).toEqual({ topic, values: sent });
+    }
+  }
+  for (const site of sites) {
+    const names = (await stand.admin[site].listTopics()).filter((topic) => topic.includes("lsst."));
+    const fromOther = [...stand.acknowledged[otherOf(site)].keys()].map((topic) => `${otherOf(site)}.${topic}`);
+    expect(names.sort()).toEqual([...stand.acknowledged[site].keys(), ...fromOther].sort());
+    const states = Object.values(await stand.mirror[site].states());
+    expect(states).toEqual(states.map(() => "RUNNING"));
+  }
+
+  // A second registry at USDF over the mirrored topic of the schemas: ids of the Summit mean the same there.
+  const remote = await startRegistry({
+    dir: `${stand.folder.dir}/registry-usdf`,
+    address: testAddress(6),
+    journal: { bootstrap: stand.broker.usdf.bootstrap, kafkaTopic: `summit.${journal}` },
+  });
+  registries.push(remote);
+  const second = await register(registries[0]!.url, "lsst.sal.Test.arrays-value", "second");
+  expect(second).not.toBe(first);
+  const known = [[first, "first"], [second, "second"]] as const; // prettier-ignore
+  for (const [id, field] of known)
+    await until(`schema ${id} at USDF`, async () => {
+      expect(await schemaAt(remote.url, id)).toEqual(JSON.parse(schemaOf(field).schema));
+      return true;
+    });
+}, 500_000);
+
+test("a consumer fails over to the other site and back: nothing is missed, little is repeated", async () => {
+  const mirrored = `summit.${event}`;
+  const all = () => stand.acknowledged.summit.get(event)!;
+  expect(await stand.readAsGroup("summit", group, event)).toEqual(all());
+
+  // Failover: its place has followed it.
+  const behind = await stand.committed("summit", group, event);
+  await until("its offsets at USDF", async () => (await stand.committed("usdf", group, mirrored)) > 0, {
+    timeoutMs: 60_000,
+    state: () => stand.mirror.usdf.states(),
+  });
+  for (let turn = 0; turn < 5; turn++) await stand.send("summit", [event]);
+  const atUsdf = await stand.readAsGroup("usdf", group, event);
+  expect(atUsdf).toEqual(all().slice(-atUsdf.length)); // in order, without a gap
+  expect(atUsdf.length).toBeGreaterThanOrEqual(5);
+  expect(atUsdf.length - 5).toBeLessThanOrEqual(Math.min(100, behind)); // offset.lag.max of MirrorMaker
+
+  // Failback: by the time of what it read last.
+  for (let turn = 0; turn < 5; turn++) await stand.send("summit", [event]);
+  const { usdf, summit } = stand.kafka;
+  const places = await placesAt(usdf, summit, group, (topic) => (topic === mirrored ? event : undefined));
+  expect(places).toMatchObject([{ fromTopic: mirrored, toTopic: event, partition: 0 }]);
+  await moveGroup(summit, group, places);
+  const back = await stand.readAsGroup("summit", group, event);
+  expect(back).toEqual(all().slice(-back.length));
+  expect(back.length).toBeGreaterThanOrEqual(5);
+  expect(back.length - 5).toBeLessThanOrEqual(10);
+}, 240_000);
+
+const schemaOf = (field: string) => ({
+  schema: JSON.stringify({ type: "record", name: "Test", fields: [{ name: field, type: "double", default: 0 }] }),
+});
+
+async function register(url: string, subject: string, field: string): Promise<number> {
+  const answer = await fetch(`${url}/subjects/${subject}/versions`, {
+    method: "POST",
+    headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
+    body: JSON.stringify(schemaOf(field)),
+  });
+  return ((await answer.json()) as { id: number }).id;
+}
+
+async function schemaAt(url: string, id: number): Promise<unknown> {
+  const answer = await fetch(`${url}/schemas/ids/${id}`);
+  return answer.ok ? JSON.parse(((await answer.json()) as { schema: string }).schema) : undefined;
+}
