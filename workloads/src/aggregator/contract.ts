@@ -44,6 +44,14 @@ export const aggregatorContract = {
       about: "Windows of one topic that are open at the same time; past it the oldest is closed",
       min: 1,
     }).default(1_000),
+    REMOVE_PREFIX: z
+      .string()
+      .meta({
+        about:
+          "Taken off a topic's name to make that of its aggregated records: those of mirrored topics are of this cluster, " +
+          "and their schemas of its registry",
+      })
+      .default(""),
     OUTPUT_PARTITIONS: integer({ about: "Partitions of a topic that is made", min: 1 }).default(1),
     OUTPUT_REGISTRY_URL: z
       .string()

@@ -34,7 +34,7 @@ runWorkload(aggregatorContract, async ({ env, log, stop, closers }) => {
     producer,
     deadLetterTopic,
     consumerGroup,
-    time: { field: env.TIMESTAMP_FIELD, unit: env.TIMESTAMP_UNIT },
+    time: shape.time,
     stop,
     log,
     parked: (code) => metrics.deadLettered.inc({ code }),
@@ -51,6 +51,8 @@ runWorkload(aggregatorContract, async ({ env, log, stop, closers }) => {
       windowMs,
       minSamples: env.MIN_SAMPLES,
       operations: shape.operations,
+      removePrefix: env.REMOVE_PREFIX,
+      time: shape.time,
     }),
     shape,
     window: { windowMs, graceMs: env.GRACE_SECONDS * 1000, maxOpen: env.MAX_OPEN_WINDOWS },
@@ -104,5 +106,6 @@ function shapeOptions(env: AggregatorEnv): ShapeOptions {
   for (const one of unknown) faults.push(`OPERATIONS has "${one}", which is none of ${known.join(", ")}`);
   if (env.OPERATIONS.length === 0) faults.push("OPERATIONS is empty");
   if (faults.length > 0) throw new ConfigError(aggregatorContract.name, faults);
-  return { keys: env.KEY_FIELDS, operations: env.OPERATIONS as Operation[], filters };
+  const time = { field: env.TIMESTAMP_FIELD, unit: env.TIMESTAMP_UNIT };
+  return { keys: env.KEY_FIELDS, time, operations: env.OPERATIONS as Operation[], filters };
 }

@@ -1,6 +1,7 @@
 import type { Admin, Producer } from "kafkajs";
 import { FacilityError, messageOf } from "../lib/errors";
 import { aggregatedSuffix } from "./contract";
+import { type RecordTimeField, type TimeUnit, unitsPerMs } from "../lib/recordTime";
 import type { Shape } from "./shape";
 import { type Operation, statisticsOf } from "./statistics";
 import type { ClosedWindow } from "./windows";
@@ -12,6 +13,9 @@ export interface OutputsOptions {
   readonly registryTimeoutMs: number;
   readonly partitions: number;
   readonly windowMs: number;
+  /** Taken off the beginning of a source's name: aggregated records of mirrored topics are of this cluster. */
+  readonly removePrefix: string;
+  readonly time: RecordTimeField;
   readonly minSamples: number;
   readonly operations: readonly Operation[];
 }
@@ -40,7 +44,9 @@ export class Outputs {
    * @throws {@link OutputUnavailableError}: the call may be repeated.
    */
   async send(sourceTopic: string, windows: readonly ClosedWindow[]): Promise<void> {
-    const topic = sourceTopic + aggregatedSuffix;
+    const { removePrefix } = this.options;
+    const isPrefixed = removePrefix !== "" && sourceTopic.startsWith(removePrefix);
+    const topic = sourceTopic.slice(isPrefixed ? removePrefix.length : 0) + aggregatedSuffix;
     try {
       await this.ensureTopic(topic);
       const messages = [];
@@ -60,12 +66,11 @@ export class Outputs {
   }
 
   private encode({ startMs, shape, count, keys, samples }: ClosedWindow, id: number): Buffer {
-    const { windowMs, minSamples, operations } = this.options;
-    const record: Record<string, unknown> = {
-      time: (startMs + windowMs / 2) / 1000,
-      window_size: windowMs / 1000,
-      count,
-    };
+    const { windowMs, minSamples, operations, time } = this.options;
+    const middleMs = startMs + windowMs / 2;
+    const record: Record<string, unknown> = { time: middleMs / 1000, window_size: windowMs / 1000, count };
+    if (time.field !== "")
+      record[time.field] ??= ownTime(middleMs, windowMs, shape.keys.length > 0 ? keys[0] : 0, time.unit);
     shape.keys.forEach((key, index) => {
       record[key] = keys[index];
     });
@@ -101,4 +106,15 @@ export class Outputs {
     this.schemaIds.set(shape, id);
     return id;
   }
+}
+
+/**
+ * Middle of a window in the unit of the sources' time, plus as many microseconds as the device's index: in InfluxDB a
+ * point is known by measurement and time, and windows of all devices have the same middle.
+ */
+function ownTime(middleMs: number, windowMs: number, key: unknown, unit: TimeUnit): number | bigint {
+  const index = Number.isInteger(key) && (key as number) > 0 ? (key as number) : 0;
+  const us = Math.round(middleMs * 1000) + (index % Math.max(1, Math.floor(windowMs * 500)));
+  if (unit === "s") return us / 1e6;
+  return unit === "ns" ? BigInt(us) * 1000n : Math.floor((us / 1000) * unitsPerMs[unit]);
 }

@@ -1,5 +1,6 @@
 import type { Type } from "avsc";
 import { type AvroSchema, typeOf } from "../lib/avro";
+import type { RecordTimeField } from "../lib/recordTime";
 import type { Operation } from "./statistics";
 
 /** Which fields of a topic are aggregated, and under which names. */
@@ -14,6 +15,8 @@ export interface ShapeOptions {
   /** Fields that are never mixed in one window, and are carried through. */
   readonly keys: readonly string[];
   readonly operations: readonly Operation[];
+  /** Field and unit of the sources' own time; an aggregated record has its own there, for whoever stores both. */
+  readonly time: RecordTimeField;
   /** By topic; of others every numeric field is aggregated, except `private_…`. */
   readonly filters: readonly TopicFilter[];
 }
@@ -45,18 +48,26 @@ const numeric = ["int", "long", "float", "double"];
 
 /**
  * The aggregated record of a source schema: `time` (middle of the window, seconds since 1970), `window_size` (seconds),
- * `count`, the key fields, and `<operation>_<field>`, optional, for each numeric field. Numbers in arrays and unions of
+ * `count`, the field of the sources' own time, the key fields, and `<operation>_<field>`, optional, for each numeric field. Numbers in arrays and unions of
  * several types are left out, and so is true or false.
  */
 export function shapeOf(topic: string, schema: AvroSchema, options: ShapeOptions): Shape {
   const { name = "record", fields = [] } = schema.definition as { name?: string; fields?: FieldDefinition[] };
   const filter = options.filters.find((one) => one.topic === topic);
-  const keys = fields.filter((field) => options.keys.includes(field.name));
+  const keys = fields.filter(({ name: field }) => options.keys.includes(field) && field !== options.time.field);
   const isTaken = (field: FieldDefinition) =>
     filter
       ? filter.fields.includes(field.name)
-      : !field.name.startsWith("private_") && !own.includes(field.name as never) && !keys.includes(field);
+      : !field.name.startsWith("private_") &&
+        field.name !== options.time.field &&
+        !own.includes(field.name as never) &&
+        !keys.includes(field);
   const taken = fields.filter((field) => numeric.includes(typeNameOf(field.type)) && isTaken(field));
+  const { field: timeField, unit } = options.time;
+  const timeFields =
+    timeField === "" || own.includes(timeField as never)
+      ? []
+      : [{ name: timeField, type: unit === "s" ? "double" : "long", units: unit }];
   const namespace = schema.fullName.includes(".") ? schema.fullName.slice(0, schema.fullName.lastIndexOf(".")) : "";
   const names = new Map(taken.map((field) => [field.name, filter?.map?.[field.name] ?? field.name]));
   const definition = {
@@ -67,6 +78,7 @@ export function shapeOf(topic: string, schema: AvroSchema, options: ShapeOptions
       { name: "time", type: "double", units: "s", description: "Middle of the window, UTC" },
       { name: "window_size", type: "double", units: "s" },
       { name: "count", type: "int", units: "unitless" },
+      ...timeFields,
       ...keys.map(({ name: key, type, units }) => ({ name: key, type, ...(units !== undefined && { units }) })),
       ...taken.flatMap((field) =>
         options.operations.map((operation) => ({

@@ -9,7 +9,7 @@ export const timeUnits = ["s", "ms", "us", "ns"] as const;
 export type TimeUnit = (typeof timeUnits)[number];
 
 /** Units in a millisecond. */
-const perMs: Readonly<Record<TimeUnit, number>> = { s: 1e-3, ms: 1, us: 1e3, ns: 1e6 };
+export const unitsPerMs: Readonly<Record<TimeUnit, number>> = { s: 1e-3, ms: 1, us: 1e3, ns: 1e6 };
 /** Times outside of 2000 to 2100 are no times of the observatory but another unit, or a field that was never set. */
 const firstMs = Date.UTC(2000, 0, 1);
 const endMs = Date.UTC(2100, 0, 1);
@@ -22,6 +22,6 @@ export function recordTimeMs(record: Readonly<Record<string, unknown>>, time: Re
   if (time.field === "") return undefined;
   const value = record[time.field];
   if (typeof value !== "number" && typeof value !== "bigint") return undefined;
-  const ms = Number(value) / perMs[time.unit];
+  const ms = Number(value) / unitsPerMs[time.unit];
   return ms >= firstMs && ms < endMs ? ms : undefined;
 }
