@@ -18,5 +18,5 @@ export { usdfImage } from "./images";
 export { networkPolicySpec, type Opening, type Peer, type PodSelector, portOf } from "./network";
 export { defaultUser, type PodUser, type Volume } from "./pod";
 export { type SecretKeyReference, SecretReference, secretValue, type VaultField, vaultMark } from "./secrets";
-export { vaultProvider, vaultReader } from "./vault";
+export { vaultProvider, vaultReader, type VaultReader } from "./vault";
 export { type Claim, type Run, Workload, type WorkloadArgs } from "./workload";

@@ -1,7 +1,7 @@
 import type { Changes } from "./changes";
 import { type DesiredState, retentionPolicy } from "./contract";
 import { refusesShorter } from "./influxdb2";
-import { InfluxdbError, type Server } from "./server";
+import { type InfluxdbClient, InfluxdbError } from "../lib/influxdb";
 
 export interface Influxdb1Settings {
   readonly adminUsername: string;
@@ -13,7 +13,7 @@ export interface Influxdb1Settings {
 
 /** Makes an InfluxDB 1.x or Enterprise what is declared, by InfluxQL. */
 export async function setUpInfluxdb1(
-  server: Server,
+  server: InfluxdbClient,
   state: DesiredState,
   settings: Influxdb1Settings,
   changes: Changes,
@@ -28,7 +28,7 @@ export async function setUpInfluxdb1(
 type Ask = (q: string) => Promise<Record<string, unknown>[]>;
 
 /** A server without users lets anyone make the first one. @returns whether there is something to look into. */
-async function hasAdmin(server: Server, { adminUsername, adminPassword }: Influxdb1Settings, changes: Changes) {
+async function hasAdmin(server: InfluxdbClient, { adminUsername, adminPassword }: Influxdb1Settings, changes: Changes) {
   if (await server.knows(adminUsername, adminPassword)) return true;
   const create = `CREATE USER ${name(adminUsername)} WITH PASSWORD ${text(adminPassword)} WITH ALL PRIVILEGES`;
   const made = await changes.make(`administrator ${adminUsername} made`, async () => {
@@ -79,7 +79,7 @@ async function databases(ask: Ask, state: DesiredState, replication: number, cha
 }
 
 async function users(
-  server: Server,
+  server: InfluxdbClient,
   ask: Ask,
   state: DesiredState,
   { adminUsername, passwords }: Influxdb1Settings,

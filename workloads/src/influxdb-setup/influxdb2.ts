@@ -1,7 +1,7 @@
 import type { Changes } from "./changes";
 import { type DesiredState, retentionPolicy } from "./contract";
 import { tasksOf } from "./tasks";
-import type { Login, Server } from "./server";
+import type { InfluxdbClient, Login } from "../lib/influxdb";
 
 /** Marks authorizations and tasks that are ours: one that is declared no more goes. */
 const ours = "Declared by usdf";
@@ -52,7 +52,7 @@ interface Task {
 
 /** Makes an InfluxDB 2 what is declared. @throws InfluxdbError when it does not answer or the token is not an operator's. */
 export async function setUpInfluxdb2(
-  server: Server,
+  server: InfluxdbClient,
   state: DesiredState,
   settings: Influxdb2Settings,
   changes: Changes,
@@ -73,7 +73,7 @@ export async function setUpInfluxdb2(
 }
 
 /** The first run makes organisation, administrator and token. @returns whether there is something to look into. */
-async function onboard(server: Server, state: DesiredState, settings: Influxdb2Settings, changes: Changes) {
+async function onboard(server: InfluxdbClient, state: DesiredState, settings: Influxdb2Settings, changes: Changes) {
   const { allowed } = await server.request<{ allowed: boolean }>("GET", "/api/v2/setup");
   if (!allowed) return true;
   const { org, adminUsername: username, adminPassword: password, adminToken: token } = settings;
@@ -87,7 +87,7 @@ async function onboard(server: Server, state: DesiredState, settings: Influxdb2S
 
 class SetUp {
   constructor(
-    private readonly server: Server,
+    private readonly server: InfluxdbClient,
     private readonly login: Login,
     private readonly orgID: string,
     private readonly state: DesiredState,

@@ -4,7 +4,7 @@ import { Changes, type Report } from "./changes";
 import { influxdbSetupContract } from "./contract";
 import { setUpInfluxdb1 } from "./influxdb1";
 import { setUpInfluxdb2 } from "./influxdb2";
-import { Server } from "./server";
+import { InfluxdbClient } from "../lib/influxdb";
 
 /** The environment with the passwords of all users. @throws {@link ConfigError} that names what is missing. */
 export function readEnvironment(environment: NodeJS.ProcessEnv) {
@@ -34,7 +34,7 @@ export async function setUpInfluxdb(
   const { DESIRED_STATE: state, passwords, INFLUXDB_ADMIN_USERNAME: adminUsername } = env;
   const admin = { adminUsername, adminPassword: env.INFLUXDB_ADMIN_PASSWORD };
   const timeoutMs = env.REQUEST_TIMEOUT * 1000;
-  const server = new Server({ url: env.INFLUXDB_URL, timeoutMs, waitMs: env.WAIT * 1000, stop });
+  const server = new InfluxdbClient({ url: env.INFLUXDB_URL, timeoutMs, waitMs: env.WAIT * 1000, stop });
   const changes = new Changes(log, env.DRY_RUN);
   if (env.INFLUXDB_EDITION === "2") {
     const settings = { ...admin, org: env.INFLUXDB_ORG, adminToken: env.INFLUXDB_ADMIN_TOKEN!, passwords };

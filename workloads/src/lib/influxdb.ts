@@ -1,5 +1,5 @@
-import { FacilityError, messageOf } from "../lib/errors";
-import { backoffMs, sleep } from "../lib/process";
+import { FacilityError, messageOf } from "./errors";
+import { backoffMs, sleep } from "./process";
 
 /** The server refuses, or does not answer within the bound. */
 export class InfluxdbError extends FacilityError {
@@ -16,7 +16,7 @@ export class InfluxdbError extends FacilityError {
 /** Who asks: a token of InfluxDB 2, or a user with basic authentication. */
 export type Login = { readonly token: string } | { readonly username: string; readonly password: string };
 
-export interface ServerOptions {
+export interface InfluxdbClientOptions {
   readonly url: string;
   readonly timeoutMs: number;
   /** How long a server that does not answer is asked again. */
@@ -28,9 +28,9 @@ export interface ServerOptions {
 const transient = [408, 429, 500, 502, 503, 504];
 
 /** An InfluxDB over HTTP. A server that does not answer is asked again within the bound. */
-export class Server {
-  private readonly url: string;
-  constructor(private readonly options: ServerOptions) {
+export class InfluxdbClient {
+  readonly url: string;
+  constructor(private readonly options: InfluxdbClientOptions) {
     this.url = options.url.replace(/\/+$/, "");
   }
 
@@ -40,6 +40,12 @@ export class Server {
    * @throws {@link InfluxdbError} with the server's words.
    */
   async request<T>(method: string, path: string, body?: object, login?: Login): Promise<T> {
+    const text = await this.text(method, path, body, login);
+    return (text === "" ? undefined : JSON.parse(text)) as T;
+  }
+
+  /** {@link request} for an answer that is no JSON. */
+  async text(method: string, path: string, body?: object, login?: Login): Promise<string> {
     const isForm = body instanceof URLSearchParams;
     const deadlineMs = Date.now() + this.options.waitMs;
     for (let attempt = 1; ; attempt++) {
@@ -52,7 +58,7 @@ export class Server {
           signal: AbortSignal.timeout(this.options.timeoutMs),
         });
         const text = await response.text();
-        if (response.ok) return (text === "" ? undefined : JSON.parse(text)) as T;
+        if (response.ok) return text;
         const words = `InfluxDB answers ${method} ${this.url}${path} with ${response.status}: ${text.slice(0, 300).trim()}`;
         failure = new InfluxdbError(words, transient.includes(response.status), response.status);
       } catch (error) {
@@ -93,7 +99,8 @@ interface InfluxqlAnswer {
   readonly results: { readonly error?: string; readonly series?: { columns: string[]; values?: unknown[][] }[] }[];
 }
 
-function authorization(login: Login | undefined): Record<string, string> {
+/** Header that logs in. */
+export function authorization(login: Login | undefined): Record<string, string> {
   if (login === undefined) return {};
   if ("token" in login) return { authorization: `Token ${login.token}` };
   return { authorization: `Basic ${Buffer.from(`${login.username}:${login.password}`).toString("base64")}` };

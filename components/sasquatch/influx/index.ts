@@ -1,0 +1,2 @@
+export { desiredState } from "./desired";
+export { InfluxStack, influxSecretFields, influxUrlOf } from "./influxStack";
