@@ -74,6 +74,11 @@ const sasquatchEnvironment = z.object({
     .record(z.string(), z.string())
     .describe("The same for readers on the allow list. Absent names are not shown outside."),
   influxdbUrl: z.string().describe("URL of InfluxDB in the cluster."),
+  externalUrls: z
+    .record(z.string(), z.string())
+    .describe(
+      "URLs for users on the allow list: `influxdb`, `influxdb-standby`, `chronograf`. Absent ones are not shown.",
+    ),
   restUrl: z.string().optional().describe("URL of the REST proxy for users on the allow list. Absent without it."),
   bridgeUrl: z.string().optional().describe("URL of the Kafka bridge for users on the allow list. Absent without it."),
   mirrors: z.array(z.string()).describe("Environments whose topics are mirrored here."),

@@ -2,21 +2,25 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { PlatformConfig, SasquatchConfig } from "../config";
 import type { Outputs, SasquatchEnvironmentOutputs } from "../outputs";
-import { SecretReference, usdfImage, vaultReader } from "../platform";
+import { SecretReference, usdfImage, type VaultReader, vaultReader } from "../platform";
+import { Aggregator } from "./aggregator";
 import { Alerts } from "./alerts";
 import { KafkaBridge } from "./bridge";
 import { KafkaConnect } from "./connect";
 import { type Environment, environmentOf, labelsOf, prefixOf, registryUrl, secretName } from "./environment";
+import { InfluxStack } from "./influx";
+import { InfluxStack } from "./influx";
 import { KafkaCluster } from "./kafkaCluster";
 import { metricsOf } from "./metrics";
 import { MirrorMaker } from "./mirrorMaker";
+import { ParquetSink } from "./parquetSink";
 import { SchemaRegistry } from "./registry";
 import { RestProxy } from "./rest";
 import { secretFields } from "./secretFields";
 import { StreamConnector } from "./streamConnector";
 import { TelegrafConsumer } from "./telegraf";
 import { KafkaTopics } from "./topics";
-import { KafkaUsers, needsConnect } from "./users";
+import { KafkaUsers, needsConnect, usesConnect } from "./users";
 
 /** Arguments of {@link Sasquatch}. */
 export interface SasquatchArgs {
@@ -54,10 +58,10 @@ export class Sasquatch extends pulumi.ComponentResource {
     );
     const environment = environmentOf(name, sasquatch, platform, namespace.metadata.name);
     const place = { namespace: environment.namespace, kubeContext: settings.kubeContext };
-    this.secrets(environment, place.kubeContext);
+    const reader = this.secrets(environment, place.kubeContext);
     this.closed(environment);
 
-    const influxUrl = settings.influxdb.url ?? "http://sasquatch-influxdb:8086";
+    const influx = new InfluxStack(environment, reader, child);
     const isDeclared = settings.kafka.kind === "strimzi";
     const kafka = isDeclared ? new KafkaCluster(environment, child) : undefined;
     const registries: Record<string, string> = { local: registryUrl(environment, "local") };
@@ -76,14 +80,18 @@ export class Sasquatch extends pulumi.ComponentResource {
         if (one.externalUrl !== undefined) registriesOutside[registry] = one.externalUrl;
       }
       if (environment.plan.mirrors.length > 0) new MirrorMaker(environment, child);
-      if (needsConnect(environment.plan)) new KafkaConnect(environment, influxUrl, child);
+      if (needsConnect(environment.plan)) new KafkaConnect(environment, influx.url, child);
       if (settings.rest !== undefined) restUrl = new RestProxy(environment, child).externalUrl;
       if (settings.bridge !== undefined) bridgeUrl = new KafkaBridge(environment, child).externalUrl;
     }
     new KafkaTopics(environment, child);
     for (const plan of environment.plan.connectors) {
-      if (plan.sink === "connector") new StreamConnector(environment, plan, influxUrl, child);
-      if (plan.sink === "telegraf") new TelegrafConsumer(environment, plan, influxUrl, child);
+      if (plan.sink === "connector") new StreamConnector(environment, plan, influx.url, child);
+      if (plan.sink === "telegraf") new TelegrafConsumer(environment, plan, influx.url, child);
+    }
+    for (const plan of environment.plan.longTerm.filter((one) => !usesConnect(one))) {
+      if (plan.kind === "parquet") new ParquetSink(environment, plan, child);
+      if (plan.kind === "aggregate") new Aggregator(environment, plan, child);
     }
     if (platform.monitoring.enabled) new Alerts(environment, child);
 
@@ -96,7 +104,8 @@ export class Sasquatch extends pulumi.ComponentResource {
       },
       registries,
       externalRegistries: registriesOutside,
-      influxdbUrl: influxUrl,
+      influxdbUrl: influx.url,
+      externalUrls: influx.externalUrls,
       restUrl,
       bridgeUrl,
       mirrors: environment.plan.mirrors.map(({ from }) => from),
@@ -107,7 +116,7 @@ export class Sasquatch extends pulumi.ComponentResource {
   }
 
   /** The environment's own secret, and the right to read it. */
-  private secrets(environment: Environment, kubeContext: string): void {
+  private secrets(environment: Environment, kubeContext: string): ReturnType<typeof vaultReader> {
     const { prefix, name, namespace, platform, settings } = environment;
     const { path } = settings.secrets;
     const child = { parent: this };
@@ -119,6 +128,7 @@ export class Sasquatch extends pulumi.ComponentResource {
     const fields = Object.fromEntries(secretFields(environment).map((field) => [field, field]));
     const args = { namespace, name: secretName, path, fields, secrets: platform.secrets, reader };
     new SecretReference(`${prefix}-${secretName}`, args, child);
+    return reader;
   }
 
   /** Pods that no policy names take no connections: also those that operators make. */

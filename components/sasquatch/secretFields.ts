@@ -1,7 +1,8 @@
 import { s3Fields } from "./connectors";
 import type { Environment } from "./environment";
 import { influxPasswordField } from "./environment";
-import { mirrorPasswordField } from "./mirrorMaker";
+import { influxSecretFields } from "./influx";
+import { mirrorPasswordField } from "./mirrors";
 import { kafkaUsers } from "./users";
 
 /** Fields of `secrets.path` that the parts of an environment refer to. */
@@ -9,6 +10,7 @@ export function secretFields(environment: Pick<Environment, "settings" | "plan">
   const { settings, plan } = environment;
   const isDeclared = settings.kafka.kind === "strimzi";
   const fields = [
+    ...influxSecretFields(environment),
     ...(isDeclared ? kafkaUsers(environment).flatMap(({ passwordField }) => passwordField ?? []) : []),
     ...plan.connectors.map(({ influxUser }) => influxPasswordField(influxUser)),
     ...plan.mirrors.flatMap(({ from }) => {

@@ -6,6 +6,12 @@ import { Cluster } from "../support/cluster";
 
 export { missing } from "../support/cluster";
 
+/** Custom resources of Kafka and what stands around it. */
+export const strimziKinds =
+  "kafka kafkanodepool kafkatopic kafkauser kafkaconnect kafkaconnector kafkamirrormaker2 kafkabridge kafkarebalance".split(
+    " ",
+  );
+
 /** A real API server with its controllers. There is no node: {@link settle} says what a kubelet would say. */
 export class ControlPlane extends Cluster {
   /**
@@ -13,7 +19,7 @@ export class ControlPlane extends Cluster {
    * @param contexts - Names that its kubeconfig knows it by, beside `local`.
    */
   constructor(dir: string, contexts: readonly string[] = []) {
-    super(dir, ["--control-plane-only"]);
+    super(dir, ["--control-plane-only"], [...strimziKinds, "certificates"]);
     const config = parse(readFileSync(this.kubeconfig, "utf8"));
     config.contexts.push(...contexts.map((name) => ({ ...config.contexts[0], name })));
     writeFileSync(this.kubeconfig, stringify(config), { mode: 0o600 });

@@ -11,8 +11,8 @@ export const notificationSecret = "notification-secret-of-the-engine-test";
 
 /**
  * A stack with every component: an environment of our programs (profile, webhook, presence, volume, reconcile, alerts), and
- * one of upstream's (keys, Kafka, Rucio); an instrument of the transformed EFD with a back-fill; a gateway with a topic and a
- * notification to each, and one to elsewhere.
+ * one of upstream's (keys, Kafka, Rucio); an instrument of the transformed EFD with a back-fill; a Sasquatch with each kind of
+ * sink; a gateway with a topic and a notification to each, and one to elsewhere.
  * @param gateway - URL of the gateway; its bucket `engine-raw` must be there.
  * @param secrets - Who brings the secrets.
  */
@@ -62,6 +62,53 @@ export function everything(gateway: string, secrets: "value" | "externalSecret" 
         },
       },
     },
+    "usdf:sasquatch": {
+      clients: {
+        // A client for each way to a bucket or a store.
+        "engine.json": client("engine.json", { format: "json", sink: "telegraf" }),
+        "engine.connect": client("engine.connect", {
+          sink: "influxdb-sink",
+          kafkaTopics: [{ name: "engine.connect.One_Topic" }],
+          parquet: { bucket: "engine", sink: "s3-sink" },
+          jdbc: { url: "jdbc:postgresql://192.0.2.7:5432/engine", user: "engine" },
+        }),
+      },
+      environments: {
+        engine: {
+          kubeContext,
+          namespace: "sasquatch",
+          host: "engine.example.org",
+          secrets: { path: "secret/usdf/engine/sasquatch" },
+          allow: ["192.0.2.0/24"],
+          kafka: {
+            controllers: { ids: [2] },
+            brokers: { kafka: { ids: [0] }, next: { ids: [1], taint: "kafka", nodeSelector: { kafka: "ok" } } },
+            leaving: [0],
+            replication: 1,
+            cruiseControl: true,
+            plain: true,
+            external: {
+              issuer: "engine",
+              bootstrap: { host: "bootstrap.example.org", address: "192.0.2.70" },
+              brokers: {
+                "0": { host: "zero.example.org", address: "192.0.2.71" },
+                "1": { host: "one.example.org", address: "192.0.2.72" },
+              },
+            },
+          },
+          registry: { replicas: 1, anonymousReads: true },
+          rest: { replicas: 1 },
+          bridge: {},
+          influxdb: { size: "10Gi" },
+          mirrors: { summit: { bootstrap: "192.0.2.73:9094" } },
+          clients: {
+            "engine.json": {},
+            "engine.connect": {},
+            cp: { from: "summit", parquet: { bucket: "engine" }, aggregate: {} },
+          },
+        },
+      },
+    },
     "usdf:ceph": {
       bucketPolicies: "unmanaged",
       endpoints: {
@@ -93,6 +140,23 @@ export function everything(gateway: string, secrets: "value" | "externalSecret" 
   };
 }
 
+/** A client of the test, with topics below a namespace of its name. */
+const client = (namespace: string, more: object) => ({
+  about: "A client of the test",
+  topics: { namespace },
+  timestamp: { field: "timestamp", unit: "ms" },
+  writers: ["rest-proxy", "bridge"],
+  ...more,
+});
+
+/** Fields of the Sasquatch of {@link everything}. */
+const sasquatchFields = [
+  ...["cp-writer", "efdreader", "engine", "engine.connect-writer", "engine.json-writer", "influxdb"].map(
+    (user) => `${user}-password`,
+  ),
+  ...["influxdb-token", "s3-access-key-id", "s3-secret-access-key", "summit-replicator-password"],
+];
+
 /** Secret values of {@link everything}, by `<path>#<field>`, where the stack itself brings them. */
 export const secretValues = {
   "secret/usdf/engine/ours#redis": "redis-password-of-ours",
@@ -104,6 +168,9 @@ export const secretValues = {
   "secret/usdf/engine/efd#usdf-efd-password": "password-of-the-efd",
   "secret/usdf/engine/efd#butler-embargo-password": "password-of-the-registry",
   "secret/usdf/engine/efd#s3-profile-embargo": "https://access:key-of-embargo@192.0.2.1",
+  ...Object.fromEntries(
+    sasquatchFields.map((field) => [`secret/usdf/engine/sasquatch#${field}`, `value-of-${field}-of-sasquatch`]),
+  ),
   "secret/usdf/engine/old#redis": "redis-password-of-old",
   "secret/usdf/engine/old#register_svc_rsa": "key-of-rucio",
   "secret/rubin/embargo/read/rubin-summit-users#access_key": "access-key-of-old",
@@ -111,7 +178,7 @@ export const secretValues = {
   "secret/rubin/usdf-butler/client-config#db-auth.yaml": "- url: postgresql://192.0.2.2/old",
   "secret/rubin/usdf-butler/postgres#password": "password-of-postgres",
   "secret/rubin/usdf-butler/postgres#username": "user-of-postgres",
-} as const;
+};
 
 interface Facility extends Config {
   "usdf:embargo": { kubeContext?: string; environments: Record<string, { kubeContext?: string }> };
@@ -121,7 +188,7 @@ interface Facility extends Config {
 
 /**
  * `Pulumi.<stack>.yaml` as it is, but for what no test can have: its gateways are one of the test, and bucket policies, which
- * need the aws plugin, are left out.
+ * need the aws plugin, are left out; so is Sasquatch.
  */
 export function facility(stack: "dev" | "prod", gateway: string): Config {
   const config = readStackYaml(stack).config as Facility;
@@ -130,7 +197,9 @@ export function facility(stack: "dev" | "prod", gateway: string): Config {
     { ...one, url: gateway },
   ]);
   const ceph = { ...config["usdf:ceph"], bucketPolicies: "unmanaged", endpoints: Object.fromEntries(endpoints) };
-  return { ...config, "usdf:ceph": ceph };
+  // Its hundreds of objects are of the kinds that everything() has once; those of all environments would take minutes.
+  const { "usdf:sasquatch": _, ...others } = config;
+  return { ...others, "usdf:ceph": ceph };
 }
 
 /** Every kubeContext that a stack names. */

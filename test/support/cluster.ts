@@ -41,8 +41,9 @@ export abstract class Cluster {
    * Starts it.
    * @param dir - Folder of its state, which {@link down} removes.
    * @param args - Options of `cluster up`.
+   * @param kinds - Further custom resources, as their definitions name them.
    */
-  protected constructor(dir: string, args: readonly string[]) {
+  protected constructor(dir: string, args: readonly string[], kinds: readonly string[] = []) {
     // It lives for minutes: nothing need survive the loss of power, and memory is cheaper than time.
     this.environment = { ...process.env, CLUSTER_DIR: dir, ETCD_UNSAFE_NO_FSYNC: "true", GOGC: "400" };
     this.kubeconfig = this.run("up", ...args)
@@ -53,7 +54,7 @@ export abstract class Cluster {
     this.server = new URL(config.clusters[0].cluster.server);
     this.token = config.users[0].user.token;
     try {
-      this.kubectl("apply", "--server-side", ...customKinds.flatMap((kind) => ["-f", crdFile(kind)]));
+      this.kubectl("apply", "--server-side", ...[...customKinds, ...kinds].flatMap((kind) => ["-f", crdFile(kind)]));
     } catch (error) {
       this.down();
       throw error;
@@ -135,7 +136,7 @@ export abstract class Cluster {
 function crdFile(kind: string): string {
   const root = join(shared, "data/crds");
   const files = readdirSync(root, { recursive: true, encoding: "utf8" });
-  const found = files.find((file) => file.endsWith(`_${kind}.yaml`));
+  const found = files.find((file) => file.endsWith(`_${kind}.yaml`) || file.endsWith(`-Crd-${kind}.yaml`));
   if (!found) throw new Error(`no CRD of ${kind} in ${root}`);
   return join(root, found);
 }
