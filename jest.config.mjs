@@ -1,20 +1,19 @@
+const swc = [
+  "@swc/jest",
+  { jsc: { target: "es2022", parser: { syntax: "typescript" } }, module: { type: "commonjs" } },
+];
+
 /** Tests run as they are written; real services are started by the tests themselves. */
 export default {
-  testEnvironment: "node",
+  testEnvironment: "<rootDir>/test/support/jest/environment.cjs",
   testMatch: ["<rootDir>/test/**/*.test.ts"],
   transform: {
-    "\\.(ts|mts|mjs|js)$": [
-      "@swc/jest",
-      { jsc: { target: "es2022", parser: { syntax: "typescript" } }, module: { type: "commonjs" } },
-    ],
+    // ES-only packages, for which jest knows no require(); and one whose metrics belong to each test file.
+    "/node_modules/(listr2|eventemitter3|fast-check|pure-rand|hyparquet|hyparquet-writer|prom-client)/": swc,
+    "/node_modules/.*js$": "<rootDir>/test/support/jest/packages.cjs",
+    "\\.(ts|mts|mjs|js)$": swc,
   },
-  // ES-only packages are transformed too: jest loads modules by itself and knows no require() of them.
-  transformIgnorePatterns: ["/node_modules/(?!(listr2|eventemitter3|fast-check|pure-rand)/)"],
-  // As `local/typescript.cjs` does for the programs.
-  moduleNameMapper: {
-    "/typescript-shim$": "<rootDir>/local/lazy/typescript.cjs",
-    "^@npmcli/arborist$": "<rootDir>/local/lazy/arborist.cjs",
-  },
+  transformIgnorePatterns: [],
   modulePathIgnorePatterns: ["<rootDir>/workloads/dist", "<rootDir>/.usdf"],
   testTimeout: 30_000,
 };
