@@ -12,7 +12,7 @@ import {
   listeners,
 } from "./environment";
 import { ingress, ingressNamespace } from "./ingress";
-import { userCertificate } from "./mirrorMaker";
+import { userCertificate } from "./mirrors";
 import { containerSecurity, jvmOptions, podSecurity } from "./strimzi";
 
 const port = 8080;

@@ -13,7 +13,8 @@ import {
   listeners,
   reachesRegistry,
 } from "./environment";
-import { egressOnly, userCertificate } from "./mirrorMaker";
+import { egressOnly } from "./mirrorMaker";
+import { userCertificate } from "./mirrors";
 import { containerSecurity, jmxMetrics, jvmOptions, podSecurity } from "./strimzi";
 import { connectUser, usesConnect } from "./users";
 

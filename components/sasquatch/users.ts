@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { customResource } from "../platform";
 import { clusterLabel, clusterName, type Environment, labelsOf, secretKey } from "./environment";
+import { mirrorUserName } from "./mirrors";
 import type { Acl, ConnectorPlan, LongTermPlan, Plan, UserPlan } from "./plan";
 
 /** Kafka users of an environment with exactly the rights that they use. */
@@ -87,11 +88,15 @@ export function usesConnect(plan: ConnectorPlan | LongTermPlan): boolean {
 export const needsConnect = ({ connectors, longTerm }: Plan): boolean => [...connectors, ...longTerm].some(usesConnect);
 
 export const connectUser = `${clusterName}-connect`;
-export const mirrorUserName = `${clusterName}-mirror`;
 
 const topic = (name: string, operations: readonly string[], patternType: "literal" | "prefix" = "literal"): Acl => ({
   resource: { type: "topic", name, patternType },
   operations,
+});
+
+const transactions = (name: string, patternType: "literal" | "prefix"): Acl => ({
+  resource: { type: "transactionalId", name, patternType },
+  operations: ["Describe", "Write"],
 });
 
 function registryUser(name: string, schemasTopic: string, operations: readonly string[]): UserPlan {
@@ -132,6 +137,9 @@ function mirrorUser(plan: Plan): UserPlan {
     acls: merged([
       ...workerAcls(mirrorUserName),
       ...acls,
+      // Transactions of the worker that leads, and of each task.
+      transactions(`connect-cluster-${mirrorUserName}`, "literal"),
+      transactions(`${mirrorUserName}-`, "prefix"),
       // Offsets of groups that may be any client's: read to see whether a group is live here, written where it is not.
       { resource: { type: "group", name: "*", patternType: "literal" }, operations: ["Read", "Describe"] },
       { resource: { type: "cluster" }, operations: ["Describe"] },

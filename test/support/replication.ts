@@ -104,7 +104,7 @@ export class ReplicationStand {
       for (let turn = 0; writing; turn++) {
         const first = turn % topics.length;
         await this.send(site, topics.slice(first, first + 5));
-        await sleep(100);
+        await sleep(250);
       }
     });
     await work().finally(() => (writing = false));

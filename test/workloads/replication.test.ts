@@ -1,3 +1,4 @@
+import { schemasTopic } from "../../components/sasquatch/plan";
 import { moveGroup, placesAt } from "../../local/sasquatch/moveGroup";
 import { type RunningRegistry, startRegistry } from "../../local/services";
 import { testAddress, until } from "../support/network";
@@ -8,11 +9,10 @@ import { otherOf, ReplicationStand, sites } from "../support/replication";
 const topicsOfEach = 40;
 const event = "lsst.sal.ScriptQueue.logevent_nextVisit";
 const late = "lsst.sal.Late.logevent_heartbeat";
-const journal = "kafkasql-journal";
 const group = "prompt-processing";
 const topics = [event, ...salTopicNames().filter((topic) => topic !== event).slice(0, topicsOfEach - 1)]; // prettier-ignore
 
-const stand = new ReplicationStand(topics, mirrorOf(journal));
+const stand = new ReplicationStand(topics, mirrorOf);
 const registries: RunningRegistry[] = [];
 
 beforeAll(() => stand.startBrokers(), 120_000);
@@ -25,7 +25,7 @@ test("both ways, each site killed once: each message is at the other once, in or
   const schemas = startRegistry({
     dir: `${stand.folder.dir}/registry-summit`,
     address: testAddress(5),
-    journal: { bootstrap: stand.broker.summit.bootstrap, kafkaTopic: journal },
+    journal: { bootstrap: stand.broker.summit.bootstrap, kafkaTopic: schemasTopic },
   });
   await Promise.all([schemas, stand.startMirrors(), ...sites.map((site) => stand.send(site, topics))]);
   registries.push(await schemas);
@@ -59,7 +59,7 @@ test("both ways, each site killed once: each message is at the other once, in or
   const remote = await startRegistry({
     dir: `${stand.folder.dir}/registry-usdf`,
     address: testAddress(6),
-    journal: { bootstrap: stand.broker.usdf.bootstrap, kafkaTopic: `summit.${journal}` },
+    journal: { bootstrap: stand.broker.usdf.bootstrap, kafkaTopic: `summit.${schemasTopic}` },
   });
   registries.push(remote);
   const second = await register(registries[0]!.url, "lsst.sal.Test.arrays-value", "second");

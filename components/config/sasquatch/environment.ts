@@ -62,6 +62,10 @@ const kafkaUser = z.strictObject({
   reads: z.array(selectorSchema).default([]).describe("Topics that it reads."),
   writes: z.array(selectorSchema).default([]).describe("Topics that it writes and may make."),
   groups: z.array(z.string().min(1)).default([]).describe("Prefixes of its consumer groups. Default: its name."),
+  mirrors: z
+    .boolean()
+    .default(false)
+    .describe("Another environment mirrors by it: it reads configurations, schemas and the places of groups too."),
 });
 
 export const sasquatchEnvironmentSchema = z

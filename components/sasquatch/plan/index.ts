@@ -1,3 +1,3 @@
 export type * from "./model";
-export { topicObjectName } from "./names";
-export { planOf, schemasTopic } from "./plan";
+export { schemasTopic, topicObjectName } from "./names";
+export { planOf } from "./plan";

@@ -1,5 +1,8 @@
 import { createHash } from "node:crypto";
 
+/** Topic of the schemas, as every environment names it. */
+export const schemasTopic = "registry-schemas";
+
 /** Longest name of a Kubernetes object. */
 const maxName = 253;
 const hashLength = 10;

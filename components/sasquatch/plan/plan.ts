@@ -11,11 +11,8 @@ import {
 } from "../../config";
 import { patternOf, type TopicSelector } from "../../../workloads/src/lib/topicSelector";
 import type { BucketPlan, ConnectorPlan, LongTermPlan, MirrorPlan, Plan, TopicPlan } from "./model";
-import { topicObjectName } from "./names";
+import { schemasTopic, topicObjectName } from "./names";
 import { usersOf } from "./users";
-
-/** Topic of the schemas, as every environment names it. */
-export const schemasTopic = "registry-schemas";
 
 /**
  * What the configuration of an environment comes to.

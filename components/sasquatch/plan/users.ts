@@ -1,8 +1,16 @@
 import { type Client, kafkaUserOf, type SasquatchEnvironment } from "../../config";
 import { namePrefix, type TopicSelector } from "../../../workloads/src/lib/topicSelector";
+import { schemasTopic } from "./names";
 import type { Acl, ConnectorPlan, LongTermPlan, UserPlan } from "./model";
 
 const reads = ["Describe", "Read"];
+/** A mirror makes topics like those that it reads, so it asks how they are configured. */
+const mirrorReads = ["Describe", "DescribeConfigs", "Read"];
+/** Where consumer groups are, so that they can go on at the other site. */
+const everyGroup: Acl = {
+  resource: { type: "group", name: "*", patternType: "literal" },
+  operations: ["Describe"],
+};
 const writes = ["Create", "Describe", "Write"];
 
 /** Kafka users with the least that each needs: those of connectors, of clients and of the environment's own list. */
@@ -28,8 +36,9 @@ export function usersOf(
     for (const consumer of client.consumers)
       grant(consumer, [...topicAcls(client.topics, reads), groupAcl(consumer, "prefix")]);
   }
-  for (const [name, { reads: read, writes: written, groups }] of Object.entries(environment.users)) {
-    for (const selector of read) grant(name, topicAcls(selector, reads));
+  for (const [name, { reads: read, writes: written, groups, mirrors }] of Object.entries(environment.users)) {
+    for (const selector of read) grant(name, topicAcls(selector, mirrors ? mirrorReads : reads));
+    if (mirrors) grant(name, [topicAcl(schemasTopic, "literal", mirrorReads), everyGroup]);
     for (const selector of written) grant(name, topicAcls(selector, writes));
     if (read.length > 0 || groups.length > 0)
       grant(
