@@ -133,6 +133,7 @@ test("hourly files hold what was sent, read by pyarrow; what cannot be read is a
       new Date(at).toISOString().startsWith(`${year}-${month}-${day}T${hour}:`),
     );
     const bySeq = new Map(mine.map((one) => [String(one.value.seq), one]));
+    expect([...bySeq.keys()]).toEqual(expect.arrayContaining(rows.map(({ seq }) => String(seq))));
     expect(rows).toEqual(rows.map(({ seq }) => expected(bySeq.get(String(seq))!.value)));
     expect(metadata).toMatchObject({ records: String(rows.length), "first-offset": String(Number(offset)) });
     expect([...new Set(rows.map(({ seq }) => bySeq.get(String(seq))!.schemaId))]).toEqual([

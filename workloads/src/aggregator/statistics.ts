@@ -22,7 +22,10 @@ export function statisticsOf(samples: readonly number[], minSamples: number): Re
   result.median = count % 2 === 1 ? at(middle) : (at(middle - 1) + at(middle)) / 2;
   if (count < Math.max(2, minSamples)) return result;
   const { mean } = result;
-  result.stdev = Math.sqrt(sumOf(count, (index) => (at(index) - mean) ** 2) / (count - 1));
+  // The mean is rounded: what the deviations sum up to instead of 0 is taken off.
+  const rest = sumOf(count, (index) => at(index) - mean);
+  const squares = sumOf(count, (index) => (at(index) - mean) ** 2) - (rest * rest) / count;
+  result.stdev = Math.sqrt(Math.max(0, squares) / (count - 1));
   for (const [quartile, name] of [
     [1, "q1"],
     [3, "q3"],
