@@ -48,6 +48,8 @@ export interface Container {
   readonly env: readonly EnvVar[];
   /** Its TCP port, if it serves one. */
   readonly port?: { readonly name: string; readonly number: number };
+  /** Further TCP ports, by name. */
+  readonly morePorts?: Readonly<Record<string, number>>;
   readonly probes: Probes;
   readonly resources: Resources;
   readonly volumeMounts?: readonly VolumeMount[];

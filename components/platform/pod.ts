@@ -26,6 +26,7 @@ export interface PodArgs {
   readonly restartPolicy?: "Always" | "OnFailure" | "Never";
   /** Configuration that the pods read from elsewhere than their variables: a change of it starts new pods. */
   readonly config?: unknown;
+  readonly affinity?: types.input.core.v1.Affinity;
 }
 
 /** Time between the end of the longest step and the kill. */
@@ -47,6 +48,7 @@ export function podTemplate(args: PodArgs): types.input.core.v1.PodTemplateSpec 
       automountServiceAccountToken: false, // no program of ours speaks to the API server
       enableServiceLinks: false, // else a Service "redis" gives every pod REDIS_PORT=tcp://…
       restartPolicy: args.restartPolicy,
+      affinity: args.affinity,
       terminationGracePeriodSeconds: container.longestStepSeconds + graceMarginSeconds,
       securityContext: {
         ...(restricted ? { runAsNonRoot: true, ...user } : { fsGroup: user.fsGroup }),
@@ -56,6 +58,27 @@ export function podTemplate(args: PodArgs): types.input.core.v1.PodTemplateSpec 
       containers: [containerSpec(container, user)],
       volumes: [...volumes, ...(restricted ? [{ name: "tmp", emptyDir: { sizeLimit: "1Gi" } }] : [])],
     },
+  };
+}
+
+/** Where pods may run; `undefined` where the scheduler chooses freely. */
+export function affinityOf({
+  nodes,
+  apart,
+  selector,
+}: {
+  readonly nodes?: readonly string[];
+  readonly apart?: boolean;
+  readonly selector: Readonly<Record<string, string>>;
+}): types.input.core.v1.Affinity | undefined {
+  if (nodes === undefined && !apart) return undefined;
+  const matchExpressions = [{ key: "kubernetes.io/hostname", operator: "In", values: [...(nodes ?? [])] }];
+  const others = { labelSelector: { matchLabels: { ...selector } }, topologyKey: "kubernetes.io/hostname" };
+  return {
+    nodeAffinity: nodes && {
+      requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions }] },
+    },
+    podAntiAffinity: apart ? { requiredDuringSchedulingIgnoredDuringExecution: [others] } : undefined,
   };
 }
 
@@ -70,7 +93,14 @@ function containerSpec(container: Container, user: PodUser): types.input.core.v1
     args: args && [...args],
     workingDir,
     env: [...env],
-    ports: port && [{ name: port.name, containerPort: port.number, protocol: "TCP" }],
+    ports: port && [
+      { name: port.name, containerPort: port.number, protocol: "TCP" },
+      ...Object.entries(container.morePorts ?? {}).map(([name, containerPort]) => ({
+        name,
+        containerPort,
+        protocol: "TCP",
+      })),
+    ],
     lifecycle: container.behindService ? { preStop: { sleep: { seconds: leaveServiceSeconds } } } : undefined,
     startupProbe: probes.startup,
     livenessProbe: probes.liveness,

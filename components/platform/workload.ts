@@ -4,7 +4,7 @@ import type { PlatformConfig } from "../config";
 import type { Container } from "./container";
 import { customResource } from "./custom";
 import { networkPolicySpec, type Opening, type PodSelector } from "./network";
-import { defaultUser, podTemplate, type PodUser, type Volume } from "./pod";
+import { affinityOf, defaultUser, podTemplate, type PodUser, type Volume } from "./pod";
 
 /** How a workload's pods run. */
 export type Run =
@@ -67,6 +67,10 @@ export interface WorkloadArgs {
   readonly volumes?: readonly Volume[];
   /** @defaultValue {@link defaultUser} */
   readonly user?: PodUser;
+  /** Names of the nodes that its pods may run on. @defaultValue any */
+  readonly nodes?: readonly string[];
+  /** Whether no two of its pods run on one node. @defaultValue false */
+  readonly apart?: boolean;
   /** Who may talk to it; Prometheus may by itself. @defaultValue nobody */
   readonly accepts?: readonly Opening[];
   /** Whom it may talk to; DNS it may by itself. @defaultValue nobody */
@@ -158,7 +162,7 @@ export class Workload extends pulumi.ComponentResource {
     // Policies look at what the engine sends, which are the pods of others as long as they stay.
     const marked = args.adopting ? { ...metadata, annotations: { "usdf/adopting": "true" } } : metadata;
     const { run, container, initContainers, volumes, user = defaultUser, config } = args;
-    const pod = { labels, container, initContainers, volumes, user, config };
+    const pod = { labels, container, initContainers, volumes, user, config, affinity: affinityOf(args) };
     const selector = { matchLabels: { ...this.selector } };
     const limited = (seconds: number, keepSeconds = 24 * 3600) => {
       return { activeDeadlineSeconds: seconds, ttlSecondsAfterFinished: keepSeconds };

@@ -9,7 +9,6 @@ import { KafkaBridge } from "./bridge";
 import { KafkaConnect } from "./connect";
 import { type Environment, environmentOf, labelsOf, prefixOf, registryUrl, secretName } from "./environment";
 import { InfluxStack } from "./influx";
-import { InfluxStack } from "./influx";
 import { KafkaCluster } from "./kafkaCluster";
 import { metricsOf } from "./metrics";
 import { MirrorMaker } from "./mirrorMaker";

@@ -2,6 +2,8 @@ import type { z } from "zod";
 import { type Contract, docOf } from "../../workloads/src/lib/contract";
 import { enqueueContract } from "../../workloads/src/enqueue/contract";
 import { idleContract } from "../../workloads/src/idle/contract";
+import { influxdbBackupContract } from "../../workloads/src/influxdb-backup/contract";
+import { influxdbSetupContract } from "../../workloads/src/influxdb-setup/contract";
 import { ingestContract } from "../../workloads/src/ingest/contract";
 import { presenceContract } from "../../workloads/src/presence/contract";
 import { reconcileContract } from "../../workloads/src/reconcile/contract";

@@ -6,7 +6,7 @@ const otherWord = "pwd|secret|token|api_?key|access_?key|private_?key|credential
 const secretWord = `${passwordWord}|${otherWord}`;
 /** PGPASSWORD is one word; `token` within `tokenizer` is none. */
 const namesSecret = new RegExp(`${passwordWord}|(^|[^a-z])(${otherWord})s?([^a-z]|$)|_auth$`, "i");
-const namesPlace = /(file|path|dir|folder|name)$/i;
+const namesPlace = /(file|path|dir|folder|name|url)$/i;
 
 /** Whether a variable or key is by its name something secret, and not the place of it. */
 function isSecretName(name: string): boolean {

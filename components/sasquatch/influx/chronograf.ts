@@ -33,7 +33,8 @@ export class Chronograf extends pulumi.ComponentResource {
         container: {
           name: component,
           image: `chronograf:${settings.tag}`,
-          command: ["chronograf"],
+          // Which field of a user's record is the name: no secret, though the variable's name looks like one.
+          command: settings.login === "oidc" ? ["chronograf", "--generic-api-key=sub"] : ["chronograf"],
           env: envVars(chronografEnv(environment, settings)),
           port: { name: "http", number: port },
           probes: httpProbes(`${settings.path}/ping`, 5),
@@ -103,9 +104,8 @@ export function chronografEnv(
     GENERIC_AUTH_URL: `${url}/auth/openid/login`,
     GENERIC_TOKEN_URL: `${url}/auth/openid/token`,
     GENERIC_API_URL: `${url}${isUsdf ? "/auth/userinfo" : "/auth/openid/userinfo"}`,
-    GENERIC_API_KEY: "sub",
     GENERIC_SCOPES: "openid",
-    USE_ID_TOKEN: 1,
+    USE_ID_TOKEN: true,
     JWKS_URL: `${url}/.well-known/jwks.json`,
     GENERIC_CLIENT_ID: secretKey(influxFields.oidcClientId),
     GENERIC_CLIENT_SECRET: secretKey(influxFields.oidcClientSecret),

@@ -70,6 +70,7 @@ export class InfluxdbEnterprise extends pulumi.ComponentResource {
       {
         ...identity(environment, meta),
         ...pod,
+        apart: true,
         run: run(meta, metaNodes, influxdb.meta),
         container: {
           ...node("meta"),
@@ -84,6 +85,7 @@ export class InfluxdbEnterprise extends pulumi.ComponentResource {
             INFLUXDB_REPORTING_DISABLED: true,
           }),
           port: { name: "http", number: ports.meta },
+          morePorts: { raft: ports.raft },
           probes: httpProbes("/ping", influxdb.startupMinutes),
           resources: influxdb.meta,
           metrics: false,
@@ -100,6 +102,8 @@ export class InfluxdbEnterprise extends pulumi.ComponentResource {
       {
         ...identity(environment, component),
         ...pod,
+        nodes: settings.hosts,
+        apart: true,
         run: run(component, settings.nodes, settings),
         container: {
           ...node("data"),
@@ -114,6 +118,7 @@ export class InfluxdbEnterprise extends pulumi.ComponentResource {
             ...serverEnv(influxdb),
           }),
           port: { name: "http", number: ports.http },
+          morePorts: { rpc: ports.rpc },
           probes: httpProbes("/ping", influxdb.startupMinutes),
           resources: settings,
           metrics: true,

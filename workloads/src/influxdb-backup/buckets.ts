@@ -117,7 +117,8 @@ export async function restoreBuckets(
 }
 
 async function hasPoints(bucket: string, { client, login, org }: BucketOptions): Promise<boolean> {
-  const query = `from(bucket: ${JSON.stringify(bucket)}) |> range(start: 0, stop: 2200-01-01T00:00:00Z) |> limit(n: 1) |> group() |> limit(n: 1) |> keep(columns: ["_time"])`;
+  // Fields of different types cannot be in one table: only the times are kept.
+  const query = `from(bucket: ${JSON.stringify(bucket)}) |> range(start: 0, stop: 2200-01-01T00:00:00Z) |> first() |> keep(columns: ["_time"]) |> limit(n: 1)`;
   const text = await client.text(
     "POST",
     `/api/v2/query?org=${encodeURIComponent(org)}`,
