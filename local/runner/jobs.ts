@@ -63,16 +63,20 @@ export class CronRun {
   private lastStartMs: number | undefined;
   private lastResult: string | undefined;
 
-  /** @throws Error for a schedule that cannot be read. */
+  /**
+   * @param isDue - Whether the schedule counts now. What `runNow` starts does not ask.
+   * @throws Error for a schedule that cannot be read.
+   */
   constructor(
     readonly cron: CronJob,
     private readonly startPod: StartPod,
+    isDue: () => boolean = () => true,
   ) {
     const schedule = parseSchedule(cron.schedule);
     const wait = (minuteMs: number) => {
       this.timer = setTimeout(() => {
         // The minute that was waited for, not the clock: a timer may come a moment early, and would be of the last minute.
-        if (!cron.suspend && schedule.matches(new Date(minuteMs))) void this.startOnTime();
+        if (!cron.suspend && isDue() && schedule.matches(new Date(minuteMs))) void this.startOnTime();
         wait(Math.max(minuteMs, thisMinute()) + 60_000);
       }, minuteMs - Date.now());
     };

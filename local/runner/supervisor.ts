@@ -61,6 +61,7 @@ export class Supervisor {
   private jobs = new Map<string, { job: JobRun; text: string }>();
   private forwards = new Map<string, ServiceForward>();
   private queue: Promise<unknown> = Promise.resolve();
+  private settled = false;
 
   /** @param code - Digest of the code that this process runs: another one asks it to hand over. */
   constructor(
@@ -356,11 +357,20 @@ export class Supervisor {
     for (const [name, controller] of wanted) {
       if (this.crons.has(name)) continue;
       const text = await this.textOf(controller, controller.job);
-      const cron = new CronRun(controller, (job) => this.jobPod(controller, job));
+      const isDue = () => this.isSettled();
+      const cron = new CronRun(controller, (job) => this.jobPod(controller, job), isDue);
       this.crons.set(name, { cron, text });
       if (!changed.includes(`CronJob ${name} changed`)) changed.push(`CronJob ${name} scheduled`);
     }
     return changed;
+  }
+
+  /**
+   * Whether every pod has been ready once. Before that a job would find no Butler yet, fail, and come back to its task only
+   * minutes later.
+   */
+  private isSettled(): boolean {
+    return (this.settled ||= [...this.pods.values()].every((pod) => pod.ready));
   }
 
   /** A Job runs once: again only when it is another one. */

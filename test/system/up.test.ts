@@ -4,11 +4,15 @@ import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { Redis } from "ioredis";
+import { Kafka, logLevel } from "kafkajs";
 import type { LocalStack, StatusReport, SupervisorClient } from "../../local/runner";
 import type { ExposureRows } from "../../local/runner/first-rows";
 import type { ProcessRecord } from "../../local/runner/registry";
 import { clientOf } from "../../local/camera";
+import { awaitStored, countPoints, type Stored } from "../../local/efd/awaitStored";
 import type { ValueExplained } from "../../local/efd/explain";
+import { fillTelemetry, simulatedTopics } from "../../local/efd/fillTelemetry";
+import { countRows, isEvent, samplesOf, signalsOf } from "../../local/efd/telemetry";
 import { isAlive, type ProcessId } from "../../local/process";
 import type { StackVerified } from "../../local/verify";
 import { registryRows } from "../support/butler";
@@ -56,14 +60,19 @@ interface Up {
   readonly changed: string[];
   readonly network: string;
   readonly presenceUrl: string;
-  readonly journey?: { readonly files: number; readonly ingestSeconds: number; readonly rows: ExposureRows };
+  readonly journey?: {
+    readonly files: number;
+    readonly ingestSeconds: number;
+    readonly telemetry: Stored;
+    readonly rows: ExposureRows;
+  };
 }
 
 /** Processes of a checkout that stay; those of schedules come and go. */
 const recorded = (checkout: string) => {
   const file = join(checkout, ".usdf/processes.json");
   const all = Object.entries(JSON.parse(readFileSync(file, "utf8")) as Record<string, ProcessRecord>);
-  return Object.fromEntries(all.filter(([key]) => !/transformed-efd|reconcile/.test(key)));
+  return Object.fromEntries(all.filter(([key]) => !/transformed-efd|reconcile|setup/.test(key)));
 };
 const supervisorOf = (checkout: string) =>
   JSON.parse(readFileSync(join(checkout, ".usdf/supervisor.json"), "utf8")) as ProcessId;
@@ -124,7 +133,9 @@ describe("usdf up", () => {
     expect(pods.map(({ ready, restarts }) => [ready, restarts])).toEqual(pods.map(() => [true, 0]));
     expect(status.services.map(({ name, phase }) => `${name} ${phase}`).sort()).toEqual([
       "influxdb Running",
+      "kafka Running",
       "postgres Running",
+      "registry Running",
       "rgw Running",
     ]);
     expect(status.queues).toEqual([{ bucket: "embargo@rubin-summit", waiting: 0, inHand: 0, retry: 0, dead: 0 }]);
@@ -161,6 +172,86 @@ describe("usdf up", () => {
       expect(explanation.samplesUsed).toBeGreaterThan(0);
       expect(explanation.values).toEqual(stored);
     }
+  }, 60_000);
+
+  it("has stored each message of the producers as one point, and answers as clients of the EFD ask", async () => {
+    const efd = (await stackOf(one)).efd!;
+    const topics = await simulatedTopics("LSSTComCam");
+    const exposure = await spanIn(registryOf(efd.consdbUrl), first.journey!.rows.exposureId);
+    // Events of the hour before, then all topics; three seconds more on both sides.
+    const span = { beginNs: exposure.beginNs - 3_000_000_000n, endNs: exposure.endNs + 3_000_000_000n };
+    const before = { beginNs: exposure.beginNs - 3_600_000_000_000n, endNs: span.beginNs };
+    const expected = new Map(countRows(topics, span).map(({ topic, rows }) => [topic, rows]));
+    for (const { topic, rows } of countRows(topics.filter(isEvent), before)) expected.set(topic, expected.get(topic)! + rows); // prettier-ignore
+    const names = [...expected.keys()];
+    const whole = { beginNs: before.beginNs, endNs: span.endNs };
+    expect(await countPoints(efd.influxdb, names, whole)).toEqual(expected);
+    expect(first.journey!.telemetry).toMatchObject({
+      messages: [...expected.values()].reduce((sum, rows) => sum + rows, 0),
+      topics: names.length,
+    });
+
+    const ask = (query: string) => influxql(efd.influxdb, query);
+    const text = (timeNs: bigint) => new Date(Number(timeNs / 1_000_000n)).toISOString();
+    const topic = topics.find(({ name }) => name === "lsst.sal.ESS.temperature")!;
+    const signal = signalsOf(topic).find(({ salIndex }) => salIndex === 301)!;
+    const table = `"efd"."autogen"."${topic.name}"`;
+    const within = `time >= '${text(exposure.beginNs)}' AND time <= '${text(exposure.endNs)}' AND salIndex = 301`;
+    const { timesNs, values } = samplesOf(signal, exposure);
+    const last = timesNs.map((timeNs, index) => [Number(timeNs / 1000n), values.get("temperatureItem7")![index]]);
+    expect(last.length).toBeGreaterThan(20);
+    const [series] = await ask(`SELECT temperatureItem7 FROM ${table} WHERE ${within}`);
+    expect(series).toEqual({ name: topic.name, columns: ["time", "temperatureItem7"], values: last });
+    const [newest] = await ask(`SELECT temperatureItem7 FROM ${table} WHERE ${within} GROUP BY * ORDER BY DESC LIMIT 2`); // prettier-ignore
+    expect(newest!.values).toEqual(last.slice(-2).reverse());
+    const [measurements] = await ask("SHOW MEASUREMENTS");
+    expect(measurements!.values.flat().sort()).toEqual([...names].sort());
+    const [keys] = await ask(`SHOW FIELD KEYS FROM ${table}`);
+    const types = Object.fromEntries(keys!.values) as Record<string, string>;
+    expect(types).toMatchObject({ salIndex: "integer", private_efdStamp: "float", private_identity: "string" });
+    expect(
+      Object.keys(types)
+        .filter((name) => !/^private_|^salIndex$/.test(name))
+        .sort(),
+    ).toEqual([...topic.fields]);
+    expect((await fetch(`${efd.influxdb.url}/health`)).status).toBe(200);
+    const subject = `${efd.sal.registryUrl}/subjects/${topic.name}-value/versions/latest`;
+    const { schema } = (await (await fetch(subject)).json()) as { schema: string };
+    expect(JSON.parse(schema)).toMatchObject({ namespace: "lsst.sal.ESS", name: "temperature" });
+    // Who reads may not write.
+    const { username, password, url } = efd.influxdb;
+    const write = await fetch(`${url}/write?db=efd`, {
+      method: "POST",
+      headers: { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` },
+      body: "lsst.sal.ESS.temperature temperatureItem0=1",
+    });
+    expect([401, 403]).toContain(write.status);
+  }, 60_000);
+
+  it("stores a client's JSON in a bucket of its own", async () => {
+    const efd = (await stackOf(one)).efd!;
+    const kafka = new Kafka({ brokers: [...efd.sal.brokers], logLevel: logLevel.NOTHING });
+    const producer = kafka.producer({ allowAutoTopicCreation: false });
+    const timestamp = Date.now();
+    await producer.connect();
+    try {
+      const value = JSON.stringify({ timestamp, band: "y", instrument: "LSSTCam", meanSky: -213.75 });
+      await producer.send({ topic: "lsst.example.skyFluxMetric", messages: [{ value }] });
+    } finally {
+      await producer.disconnect();
+    }
+    const query = 'SELECT meanSky FROM "lsst.example"."autogen"."lsst.example.skyFluxMetric" GROUP BY *';
+    const points = () => influxql({ ...efd.influxdb, database: "lsst.example" }, query);
+    const [series] = await until("the point", async () => {
+      const found = await points();
+      return found.length > 0 && found;
+    });
+    expect(series).toEqual({
+      name: "lsst.example.skyFluxMetric",
+      tags: { band: "y", instrument: "LSSTCam" },
+      columns: ["time", "meanSky"],
+      values: [[timestamp * 1000, -213.75]],
+    });
   }, 60_000);
 
   it("has summarised the packed series of the auxiliary telescope", async () => {
@@ -238,6 +329,33 @@ describe("usdf up", () => {
     }
   }, 180_000);
 
+  it("loses no message when its connector is killed in the middle of them", async () => {
+    const efd = (await stackOf(one)).efd!;
+    const connector = async () => (await statusOf(one)).pods.find(({ name }) => name.includes("connector-efd"))!;
+    const pid = (await connector()).containers[0]!.pid!;
+    const endNs = BigInt(Date.parse("2026-06-03T02:00:00Z")) * 1_000_000n;
+    const span = { beginNs: endNs - 30_000_000_000n, endNs };
+    const offsets = async () => {
+      const admin = new Kafka({ brokers: [...efd.sal.brokers], logLevel: logLevel.NOTHING }).admin();
+      await admin.connect();
+      try {
+        const [partition] = await admin.fetchTopicOffsets("lsst.sal.MTMount.encoder");
+        return Number(partition!.high);
+      } finally {
+        await admin.disconnect();
+      }
+    };
+    const before = await offsets();
+    const sending = fillTelemetry(efd.sal, "LSSTComCam", [span]);
+    await until("messages", async () => (await offsets()) > before, { pollMs: 20 });
+    process.kill(pid, "SIGKILL");
+    const filled = await sending;
+    await awaitStored(efd, filled);
+    const points = await countPoints(efd.influxdb, [...filled.sent.keys()], filled.span);
+    expect(points).toEqual(new Map([...filled.sent].map(([topic, { messages }]) => [topic, messages])));
+    expect((await connector()).containers[0]!.pid).not.toBe(pid);
+  }, 120_000);
+
   it("finds what a supervisor that was killed left running, and takes it over", async () => {
     const before = recorded(one);
     process.kill(supervisorOf(one).pid, "SIGKILL");
@@ -300,6 +418,29 @@ async function dataOf(checkout: string): Promise<object> {
   client.destroy();
   const rows = await registryRows(registryOf(efd!.consdbUrl));
   return { keys, objects: Contents.map(({ Key }) => Key), rows };
+}
+
+interface Series {
+  readonly name: string;
+  readonly columns: string[];
+  readonly values: unknown[][];
+}
+
+/** What InfluxDB answers a client of the EFD; times in microseconds. */
+async function influxql(
+  { url, database, username, password }: NonNullable<LocalStack["efd"]>["influxdb"],
+  query: string,
+): Promise<Series[]> {
+  const target = new URLSearchParams({ db: database, q: query, epoch: "u" });
+  const headers = { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` };
+  const answer = await fetch(`${url}/query?${target}`, { headers });
+  const { results, error } = (await answer.json()) as {
+    results?: { series?: Series[]; error?: string }[];
+    error?: string;
+  };
+  const fault = error ?? results?.find((result) => result.error !== undefined)?.error;
+  if (fault !== undefined) throw new Error(`${query}: ${fault}`);
+  return results!.flatMap(({ series = [] }) => series);
 }
 
 /** The registry is a database beside the consolidated one. */
