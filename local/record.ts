@@ -1,12 +1,11 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import type * as Pulumi from "@pulumi/pulumi";
-import { parse } from "yaml";
 import { vaultMark } from "../components/platform";
+import { readStackYaml, type StackYaml } from "./stackYaml";
 
-export { vaultMark };
+export { readStackYaml, type StackYaml, vaultMark };
 
 /** What stands in a recorded input where a Pulumi secret is. Nothing of its value is kept. */
 export const secretMark = "[secret]";
@@ -59,25 +58,6 @@ export function recordStack(
   const result = last.then(() => record(stack, resolve(options.root ?? join(__dirname, "..")), options.config));
   last = result.catch(() => undefined);
   return result;
-}
-
-/** `Pulumi.<stack>.yaml`. */
-export interface StackYaml {
-  config: Record<string, unknown>;
-}
-
-/** Reads `Pulumi.<stack>.yaml`. */
-export function readStackYaml(stack: string, root = join(__dirname, "..")): StackYaml {
-  const file = join(root, `Pulumi.${stack}.yaml`);
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new Error(`Stack "${stack}" has no ${file}. Known stacks are the files Pulumi.<stack>.yaml.`, {
-      cause: error,
-    });
-  }
-  return parse(text) as StackYaml;
 }
 
 async function record(stack: string, root: string, yaml = readStackYaml(stack, root)): Promise<RecordedStack> {

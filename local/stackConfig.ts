@@ -1,5 +1,5 @@
 import { loadStackConfig, rawStackConfig, type StackConfig } from "../components/config";
-import { readStackYaml, type StackYaml } from "./record";
+import { readStackYaml, type StackYaml } from "./stackYaml";
 
 /**
  * Configuration of a stack, with defaults.

@@ -6,7 +6,7 @@ import {
   type SasquatchEnvironment,
 } from "../../components/config";
 import { salNamespace, salTopics } from "../../components/sasquatch/sal";
-import { kindOf, matches, type TopicSelector } from "../../workloads/src/lib/topicSelector";
+import { kindOf, matcherOf, type TopicSelector } from "../../workloads/src/lib/topicSelector";
 
 /** Which topics of an environment are stored, by what, and which are not. Names are as Kafka has them there. */
 export interface TopicsAudit {
@@ -69,9 +69,22 @@ export function auditTopics(environmentName: string, sasquatch: SasquatchConfig)
   if (environment === undefined) throw new Error(`usdf:sasquatch has no environment "${environmentName}".`);
   const clients = clientsOf(sasquatch.clients, environment);
   const topics = topicsOf(sasquatch, environment, clients);
-  const connectors = clients.flatMap((client) => client.connectors);
-  const exceptions = exceptionsOf(environment, clients);
-  const accepted = clients.flatMap((client) => selectorsOf(client, "colliding"));
+  const connectors = withMatchers(clients.flatMap((client) => client.connectors));
+  const exceptions = withMatchers(exceptionsOf(environment, clients));
+  const accepted = withMatchers(clients.flatMap((client) => selectorsOf(client, "colliding")));
+
+  /** Connectors that may take topics of a CSC; most name theirs. */
+  const asked = new Map<string, typeof connectors>();
+  const askedOf = (component: string) => {
+    const known = asked.get(component);
+    if (known) return known;
+    const isCsc = !component.includes(".");
+    const some = connectors.filter(
+      ({ selector }) => !(isCsc && isKnowable(selector) && selector.components?.includes(component) === false),
+    );
+    asked.set(component, some);
+    return some;
+  };
 
   const used = new Set<unknown>();
   const rows = new Map<string, { -readonly [Key in keyof ComponentAudit]: ComponentAudit[Key] }>();
@@ -87,7 +100,7 @@ export function auditTopics(environmentName: string, sasquatch: SasquatchConfig)
     const row = rows.get(component) ?? none;
     rows.set(component, row);
     row.topics += 1;
-    const takers = connectors.filter(({ selector }) => matches(selector, name));
+    const takers = askedOf(component).filter(({ takes }) => takes(name));
     const names = takers.map((connector) => connector.name);
     row.connectors = [...new Set([...row.connectors, ...names])];
     if (takers.length > 1) {
@@ -96,13 +109,13 @@ export function auditTopics(environmentName: string, sasquatch: SasquatchConfig)
     }
     if (takers.length > 0) {
       if (collisions.length > 0) {
-        const known = accepted.find(({ selector }) => matches(selector, name));
+        const known = accepted.find(({ takes }) => takes(name));
         found.colliding.push({ topic: name, fields: collisions, ...(known && { reason: known.reason }) });
       }
       row.stored += 1;
       continue;
     }
-    const exception = exceptions.find(({ selector }) => matches(selector, name));
+    const exception = exceptions.find(({ takes }) => takes(name));
     if (exception !== undefined) {
       row.leftOut += 1;
       used.add(exception);
@@ -127,6 +140,9 @@ export function auditTopics(environmentName: string, sasquatch: SasquatchConfig)
   };
 }
 
+const withMatchers = <T extends { readonly selector: TopicSelector }>(all: readonly T[]) =>
+  all.map((one) => ({ ...one, takes: matcherOf(one.selector) }));
+
 /** Only of SAL is every name known. */
 const isKnowable = ({ namespace }: TopicSelector) => namespace === salNamespace;
 
@@ -135,19 +151,19 @@ function topicsOf(sasquatch: SasquatchConfig, environment: SasquatchEnvironment,
   const add = (name: string, component: string, isMirrored: boolean, collisions: readonly string[] = []) => {
     if (!topics.has(name)) topics.set(name, { name, component, isMirrored, collisions });
   };
-  const local: TopicSelector[] = [
+  const local = [
     ...clients.filter(({ from }) => from === undefined).map((client) => client.topics),
     ...Object.values(environment.users).flatMap(({ writes }) => writes),
-  ];
+  ].map(matcherOf);
   for (const { name, component, collisions } of salTopics())
-    if (local.some((selector) => matches(selector, name))) add(name, component, false, collisions);
+    if (local.some((takes) => takes(name))) add(name, component, false, collisions);
   const declared = clients.filter(({ from }) => from === undefined).flatMap(({ kafkaTopics }) => kafkaTopics);
   for (const { name } of [...declared, ...environment.kafkaTopics]) add(name, namespaceOf(name), false);
 
   const elsewhere = clients.filter(({ from }) => from !== undefined).flatMap(({ kafkaTopics }) => kafkaTopics);
   for (const [alias, { policy }] of Object.entries(environment.mirrors)) {
-    const selectors = mirroredSelectors(sasquatch.clients, environment, alias);
-    const isTaken = (name: string) => selectors.some((selector) => matches(selector, name));
+    const selectors = mirroredSelectors(sasquatch.clients, environment, alias).map(matcherOf);
+    const isTaken = (name: string) => selectors.some((takes) => takes(name));
     const here = (name: string) => (policy === "identity" ? name : `${alias}.${name}`);
     for (const { name, component, collisions } of salTopics())
       if (isTaken(name)) add(here(name), component, true, collisions);
@@ -193,7 +209,8 @@ function deadParts(clients: readonly Client[], topics: readonly Topic[]): Topics
       .filter(({ selector, settings }) => isKnowable(selector) && !settings.rest)
       .flatMap(({ part, selector }) => {
         const entry = `clients.${client.name}${part === undefined ? "" : `.connectors.${part}`}`;
-        const taken = topics.filter(({ name }) => matches(selector, name));
+        const takes = matcherOf(selector);
+        const taken = topics.filter(({ name }) => takes(name));
         if (taken.length === 0) return [{ entry }];
         const parts = taken.map(({ name }) => name.split(".").slice(selector.from === undefined ? 2 : 3));
         const components = new Set(parts.map(([component]) => component));

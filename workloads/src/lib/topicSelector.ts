@@ -38,21 +38,30 @@ export function namePrefix({ from, namespace }: Pick<TopicSelector, "from" | "na
   return `${from === undefined ? "" : `${from}.`}${namespace}.`;
 }
 
-/** Whether the selector takes the topic. */
+/** Whether the selector takes the topic. Of many topics, {@link matcherOf} is asked faster. */
 export function matches(selector: TopicSelector, topic: string): boolean {
+  return matcherOf(selector)(topic);
+}
+
+/** A function that tells of each topic whether the selector takes it. */
+export function matcherOf(selector: TopicSelector): (topic: string) => boolean {
   const prefix = namePrefix(selector);
-  if (!topic.startsWith(prefix) || topic.length === prefix.length) return false;
-  let name = topic.slice(prefix.length);
-  if (hasComponents(selector)) {
-    const dot = name.indexOf(".");
-    const component = name.slice(0, Math.max(dot, 0));
-    name = name.slice(dot + 1);
-    if (component === "" || name === "" || name.includes(".")) return false;
-    if (selector.components && !selector.components.includes(component)) return false;
-    if (selector.kinds && !selector.kinds.includes(kindOf(name))) return false;
-  }
-  if (selector.topics && !selector.topics.includes(name)) return false;
-  return !isExcepted(selector, name);
+  const components = selector.components && new Set(selector.components);
+  const kinds = selector.kinds && new Set(selector.kinds);
+  const topics = selector.topics && new Set(selector.topics);
+  const except = new Set(selector.except);
+  return (topic) => {
+    if (!topic.startsWith(prefix) || topic.length === prefix.length) return false;
+    let name = topic.slice(prefix.length);
+    if (hasComponents(selector)) {
+      const dot = name.indexOf(".");
+      const component = name.slice(0, Math.max(dot, 0));
+      if (component === "" || (components && !components.has(component))) return false;
+      name = name.slice(dot + 1);
+      if (name === "" || name.includes(".") || (kinds && !kinds.has(kindOf(name)))) return false;
+    }
+    return !(topics && !topics.has(name)) && !(except.size > 0 && isExcepted(except, name));
+  };
 }
 
 /**
@@ -70,14 +79,19 @@ export function patternOf(selector: TopicSelector, dialect: PatternDialect): str
  * and kinds, so it is enough to try these and one that neither holds, of each kind.
  */
 export function commonTopic(a: TopicSelector, b: TopicSelector): string | undefined {
-  for (const candidate of candidates(a, b)) if (matches(a, candidate) && matches(b, candidate)) return candidate;
+  const [takenByA, takenByB] = [matcherOf(a), matcherOf(b)];
+  for (const candidate of candidates(a, b)) if (takenByA(candidate) && takenByB(candidate)) return candidate;
   return undefined;
 }
 
 const hasComponents = ({ components, kinds }: TopicSelector) => components !== undefined || kinds !== undefined;
 
-const isExcepted = ({ except = [] }: TopicSelector, name: string) =>
-  except.some((one) => name === one || name.startsWith(`${one}.`));
+/** Whether the name, or one that it is below, is left out. */
+function isExcepted(except: ReadonlySet<string>, name: string): boolean {
+  for (let end = name.indexOf("."); end >= 0; end = name.indexOf(".", end + 1))
+    if (except.has(name.slice(0, end))) return true;
+  return except.has(name);
+}
 
 const escaped = (name: string) => name.replaceAll(".", "\\.");
 
@@ -88,7 +102,7 @@ function namesPattern(selector: TopicSelector): string | undefined {
   const { components, topics, except = [] } = selector;
   if (!hasComponents(selector)) {
     if (topics === undefined) return complement(except, { dots: true });
-    const kept = topics.filter((name) => !isExcepted(selector, name));
+    const kept = topics.filter((name) => !isExcepted(new Set(except), name));
     return kept.length === 0 ? undefined : anyOf(kept.map(escaped));
   }
   const name = topicPattern(selector);
@@ -100,7 +114,8 @@ function namesPattern(selector: TopicSelector): string | undefined {
 function topicPattern(selector: TopicSelector): string | undefined {
   const { kinds = ["telemetry", "events", "commands", "acks"], topics, except = [] } = selector;
   if (topics !== undefined) {
-    const isKept = (name: string) => !name.includes(".") && kinds.includes(kindOf(name)) && !isExcepted(selector, name);
+    const isKept = (name: string) =>
+      !name.includes(".") && kinds.includes(kindOf(name)) && !isExcepted(new Set(except), name);
     const kept = topics.filter(isKept);
     return kept.length === 0 ? undefined : anyOf(kept);
   }
