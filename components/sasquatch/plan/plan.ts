@@ -25,9 +25,10 @@ export function planOf(environmentName: string, sasquatch: SasquatchConfig): Pla
     throw new Error(`Cannot plan environment "${environmentName}": usdf:sasquatch has no such one. Known: ${known}.`);
   }
   const clients = clientsOf(sasquatch.clients, environment);
-  const connectors = clients.flatMap((client) =>
-    client.connectors.map((connector) => connectorPlan(client, connector)),
-  );
+  const connectors = clients.flatMap((client) => [
+    ...client.connectors.map((connector) => connectorPlan(client, connector)),
+    ...aggregatedPlans(client),
+  ]);
   const longTerm = clients.flatMap(longTermPlans);
   const plan = {
     environment: environmentName,
@@ -93,6 +94,20 @@ function connectorPlan(client: Client, { name, selector, settings }: Connector):
       limits: { ...resources.limits, ...settings.limits },
     },
   };
+}
+
+/**
+ * Aggregated topics are called `<topic>-aggregated`. Those of a client that is produced here are among its own; of mirrored
+ * ones they are topics of this cluster, with schemas in its own registry, so a connector of their own stores them.
+ */
+function aggregatedPlans(client: Client): ConnectorPlan[] {
+  const { from, ...selector } = client.topics;
+  if (!client.aggregate || from === undefined) return [];
+  const here = { ...client, from: undefined };
+  const plan = connectorPlan(here, { name: `${client.name.replaceAll(".", "-")}-aggregated`, selector, settings: {} });
+  const aggregated = (pattern: string) => pattern.replace(/(\$|\\Z)$/, "-aggregated$1");
+  const { go, java, python } = plan.patterns;
+  return [{ ...plan, patterns: { go: aggregated(go), java: aggregated(java), python: aggregated(python) } }];
 }
 
 const influxWriterOf = ({ name }: Client) => `${name}-writer`;

@@ -27,11 +27,10 @@ export function usersOf(
       grant(user, topicAcls(reader.selector, reads));
       grant(user, [groupAcl(reader.consumerGroup, "literal"), topicAcl(reader.deadLetterTopic, "literal", writes)]);
     }
-    if (client.aggregate)
-      grant(
-        user,
-        topicAcls(client.topics, writes).map((acl) => ({ ...acl })),
-      );
+    if (client.aggregate) {
+      const { from: _, ...here } = client.topics; // aggregated topics of a mirrored client are of this cluster
+      grant(user, topicAcls(here, writes));
+    }
     for (const writer of client.writers) if (client.from === undefined) grant(writer, topicAcls(client.topics, writes));
     for (const consumer of client.consumers)
       grant(consumer, [...topicAcls(client.topics, reads), groupAcl(consumer, "prefix")]);
