@@ -3,6 +3,7 @@ import { commonTopic, patternOf } from "../../../workloads/src/lib/topicSelector
 import type { ClientConfig } from "./clients";
 import { secondsOf } from "./durations";
 import type { SasquatchEnvironment } from "./environment";
+import type { InfluxdbConfig } from "./influxdb";
 import { type Client, clientNames, clientRecord, clientsOf, type Connector, mirroredSelectors } from "./resolve";
 
 function nearestOf(name: string, known: readonly string[]): string {
@@ -47,6 +48,7 @@ export function sasquatchFaults(sasquatch: {
         ...nameFaults(clientsOf(clients, environment)),
         ...userFaults(clientsOf(clients, environment), environment),
         ...mirrorFaults(clients, name, environment, environments),
+        ...influxdbFaults(clientsOf(clients, environment), environment.influxdb),
       ].map(([path, message]): Fault => [["environments", name, ...path], message]),
     ),
   ];
@@ -211,6 +213,23 @@ const plain = ({ topics: { from: _, ...selector } }: Client) => selector;
 
 const hours = (seconds: number) =>
   seconds % 86_400 === 0 ? `${seconds / 86_400} d` : `${+(seconds / 3600).toFixed(2)} h`;
+
+/** What clients want of an InfluxDB that its edition cannot do, and buckets that it has not. */
+function influxdbFaults(clients: readonly Client[], { edition, mayShortenRetention }: InfluxdbConfig): Fault[] {
+  const faults: Fault[] = [];
+  const tasks = `is made by tasks of InfluxDB 2; the environment has edition ${edition}. Take it away in this environment's client`;
+  for (const { name, downsample, deadman } of edition === "2" ? [] : clients) {
+    if (downsample.length > 0) faults.push([["clients", name, "downsample"], tasks]);
+    if (deadman !== undefined) faults.push([["clients", name, "deadman"], tasks]);
+  }
+  const buckets = clients.flatMap(({ bucket, downsample }) => [
+    bucket,
+    ...downsample.map(({ every }) => ladderBucket(bucket, every)),
+  ]);
+  for (const name of mayShortenRetention.filter((one) => !buckets.includes(one)))
+    faults.push([["influxdb", "mayShortenRetention"], `names ${name}, no bucket here. ${nearestOf(name, buckets)}`]);
+  return faults;
+}
 
 /** One client, one bucket. */
 function bucketFaults(clients: readonly Client[]): Fault[] {

@@ -67,7 +67,7 @@ export const influxdbSchema = z
   .strictObject({
     edition: z.enum(["1", "2", "enterprise"]).default("2").describe("Which InfluxDB."),
     tag: imageTag
-      .refine((tag) => !/^(latest|main|master|alpine|data|meta)$/.test(tag), "must be a version: others move")
+      .regex(/^(?!(latest|main|master|alpine|data|meta)$)/, "must be a version: others move")
       .optional()
       .describe("Image tag: a version. Default: 1.12.4; 2: 2.7.12; enterprise: 1.12.4."),
     url: z

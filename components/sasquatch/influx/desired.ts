@@ -6,21 +6,7 @@ export const kapacitorUser = "kapacitor";
 
 /** What the set-up makes of an InfluxDB, from the plan. */
 export function desiredState({ plan, settings }: Pick<Environment, "plan" | "settings">): DesiredState {
-  const { edition, mayShortenRetention } = settings.influxdb;
-  const names = plan.buckets.map(({ name }) => name);
-  const unknown = mayShortenRetention.filter((name) => !names.includes(name));
-  if (unknown.length > 0)
-    throw new Error(
-      `usdf:sasquatch.environments.${plan.environment}.influxdb.mayShortenRetention names ${unknown.join(", ")}, ` +
-        `no bucket of the environment (${names.join(", ")}).`,
-    );
-  const hasTasks = edition === "2";
-  const tasks = plan.buckets.find((bucket) => bucket.downsampled ?? bucket.deadmanSeconds);
-  if (!hasTasks && tasks !== undefined)
-    throw new Error(
-      `usdf:sasquatch.environments.${plan.environment}: client ${tasks.client} has downsample or deadman, which are tasks of ` +
-        `InfluxDB 2; this environment has edition ${edition}. Set them to nothing in the environment's client.`,
-    );
+  const { mayShortenRetention } = settings.influxdb;
   const reads = new Map<string, string[]>();
   const writes = new Map<string, string[]>();
   const add = (map: typeof reads, user: string, bucket: string) => map.set(user, [...(map.get(user) ?? []), bucket]);

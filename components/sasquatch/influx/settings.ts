@@ -89,8 +89,7 @@ function env2(all: InfluxdbSettings): Record<string, EnvValue> {
     INFLUXD_REPORTING_DISABLED: true,
     INFLUXD_LOG_LEVEL: "info",
     INFLUXD_STORAGE_WAL_FSYNC_DELAY: `${all.walFsyncDelayMs}ms`,
-    // The limit cannot be taken away here: as much as a shard may hold.
-    INFLUXD_STORAGE_CACHE_MAX_MEMORY_SIZE: all.cacheMaxMemoryBytes === 0 ? 2 ** 40 : all.cacheMaxMemoryBytes,
+    INFLUXD_STORAGE_CACHE_MAX_MEMORY_SIZE: all.cacheMaxMemoryBytes,
     INFLUXD_STORAGE_WRITE_TIMEOUT: seconds(all.writeTimeoutSeconds),
     INFLUXD_QUERY_CONCURRENCY: all.maxConcurrentQueries,
     INFLUXD_QUERY_QUEUE_SIZE: 1024,
