@@ -20,7 +20,7 @@ const run = promisify(execFile);
 export interface Finding {
   readonly name: string;
   /** What cannot run without it. */
-  readonly neededFor: "up" | "tests" | "pulumi";
+  readonly neededFor: "up" | "pulumi";
   /** found; installable: usdf installs it by itself when it is needed; missing: a person must act. */
   readonly state: "found" | "installable" | "missing";
   /** Where it is and its version, or why it is not there. */
@@ -44,8 +44,8 @@ export async function examine(): Promise<Finding[]> {
     programs(postgresPrograms, "up", "postgres", ["--version"]),
     influxdb(),
     python(),
-    programs(javaPrograms, "tests", "java", ["-version"]),
-    programs(mavenPrograms, "tests", "mvn", ["-B", "-v"]),
+    programs(javaPrograms, "up", "java", ["-version"]),
+    programs(mavenPrograms, "up", "mvn", ["-B", "-v"]),
     memory(),
     disk(),
     loopback(),
@@ -107,7 +107,7 @@ async function memory(): Promise<Finding> {
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   const enough = totalmem() > 3 * 2 ** 30;
   const state = enough ? "found" : "missing";
-  const detail = `${gib(freemem())} free of ${gib(totalmem())}; the stack takes about 1.7 GiB`;
+  const detail = `${gib(freemem())} free of ${gib(totalmem())}; the stack takes about 2.5 GiB`;
   return { name: "Memory", neededFor: "up", state, detail, todo: enough ? undefined : "use a machine with 4 GiB" };
 }
 

@@ -35,7 +35,7 @@ export function register(program: Command): void {
     .option("--detectors <names>", "only these detectors, e.g. R22_S11,R00_SG0; default: all")
     .option("--endpoint <url>", "another S3 service, with the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     .option("--profile <name>", "another S3 service, from LSST_RESOURCES_S3_PROFILE_<name>=https://ACCESS:SECRET@host")
-    .option("--no-telemetry", "into the local stack: do not fill the EFD over the time of the exposures")
+    .option("--no-telemetry", "into the local stack: send no telemetry of the time of the exposures")
     .option("--json", "print what was sent as JSON")
     .addHelpText("after", timesHelp)
     .action(async (options: SendCommand) => {
@@ -71,8 +71,9 @@ export function register(program: Command): void {
 }
 
 const timesHelp = `
-Into the local stack, without --day-obs and --first-seq, the last exposure ends now and those before it are 34 s apart; the
-EFD is filled with simulated telemetry over their time, which the transformed EFD's CronJob summarises five minutes later.
+Into the local stack, without --day-obs and --first-seq, the last exposure ends now and those before it are 34 s apart.
+Telemetry of their time is sent as the observatory's producers do: Avro messages to Kafka's topics lsst.sal.*, from where the
+connector stores them in InfluxDB; the transformed EFD's CronJob summarises them five minutes later.
 Otherwise times follow from the day of observation and the number, and the same exposure sent twice is the same bytes.`;
 
 function positive(text: string): number {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { Kafka, logLevel } from "kafkajs";
+import { ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
 import { type RunningRelay, startRelay } from "../../local/relay";
+import { makeKafkaTopics } from "../../local/runner/kafka-topics";
 import { type RunningKafka, startKafka } from "../../local/services";
 import { testAddress, testFolder, until } from "../support/network";
 
@@ -58,4 +59,31 @@ describe("the relay from RGW's webhook to Kafka", () => {
     kafka = await startKafka({ dir: `${folder.dir}/kafka`, address: testAddress(1) });
     await until("the relay to work again", async () => (await post(relay.pushEndpoint(kafkaTopic), "again")) === 200);
   }, 60_000);
+});
+
+describe("topics of KafkaTopics", () => {
+  it("are made, get more partitions and another configuration, and stay when they are declared no more", async () => {
+    const brokers = [kafka.bootstrap];
+    const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    const state = async (topic: string) => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: ["retention.ms"] }];
+      const described = await admin.describeConfigs({ resources, includeSynonyms: false });
+      return [topics[0]!.partitions.length, described.resources[0]!.configEntries[0]!.configValue];
+    };
+    try {
+      const one = { name: "lsst.one", partitions: 1, config: { "retention.ms": "3600000" } };
+      const two = { name: "lsst.two", partitions: 2, config: {} };
+      expect(await makeKafkaTopics(brokers, [one, two])).toEqual(["topic lsst.one made", "topic lsst.two made"]);
+      expect(await state("lsst.one")).toEqual([1, "3600000"]);
+      const more = { ...one, partitions: 3, config: { "retention.ms": "7200000" } };
+      expect(await makeKafkaTopics(brokers, [more])).toEqual(["topic lsst.one: 3 partitions"]);
+      expect(await state("lsst.one")).toEqual([3, "7200000"]);
+      expect((await state("lsst.two"))[0]).toBe(2);
+      expect(await makeKafkaTopics(brokers, [more])).toEqual([]);
+    } finally {
+      await admin.disconnect();
+    }
+  }, 40_000);
 });
