@@ -34,6 +34,7 @@ function columnOf(name: string, type: Type, repetition_type: Repetition, around:
     case "int":
       return leaf({ type: "INT32" });
     case "long":
+    case "abstract:long": // of a library of exact longs
       return leaf({ type: "INT64" }, (value) => BigInt(value as number | bigint));
     case "float":
       return leaf({ type: "FLOAT" });
