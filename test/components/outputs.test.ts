@@ -80,14 +80,14 @@ describe("outputs of a stack", () => {
 });
 
 describe("outputs that another program reads", () => {
-  const whole = { apiVersion: 1, versions: { usdf: "1.0.0" }, embargo: {}, efd: {}, ceph: {} };
+  const whole = { apiVersion: 1, versions: { usdf: "1.0.0" }, embargo: {}, efd: {}, sasquatch: {}, ceph: {} };
   const read = (outputs: unknown) => () => readOutputs("organization/usdf/prod", outputs);
 
   it("may have more than this version knows", () =>
     expect(read({ ...whole, versions: { usdf: "1.0.0", more: 1 }, later: {} })()).toEqual(whole));
 
-  it("may be of an earlier version, which had no transformed EFD", () => {
-    const { efd: _, ...earlier } = whole;
+  it("may be of an earlier version, which had no transformed EFD and no Sasquatch", () => {
+    const { efd: _, sasquatch: __, ...earlier } = whole;
     expect(read(earlier)()).toEqual(whole);
   });
 
