@@ -1,10 +1,13 @@
 import type { z } from "zod";
+import { aggregatorContract } from "../../workloads/src/aggregator/contract";
 import { type Contract, docOf } from "../../workloads/src/lib/contract";
+import { connectorContract } from "../../workloads/src/connector/contract";
 import { enqueueContract } from "../../workloads/src/enqueue/contract";
 import { idleContract } from "../../workloads/src/idle/contract";
 import { influxdbBackupContract } from "../../workloads/src/influxdb-backup/contract";
 import { influxdbSetupContract } from "../../workloads/src/influxdb-setup/contract";
 import { ingestContract } from "../../workloads/src/ingest/contract";
+import { parquetSinkContract } from "../../workloads/src/parquet-sink/contract";
 import { presenceContract } from "../../workloads/src/presence/contract";
 import { reconcileContract } from "../../workloads/src/reconcile/contract";
 import { transformEfdContract } from "../../workloads/src/transform-efd/contract";
@@ -16,6 +19,11 @@ const contracts: readonly Contract[] = [
   presenceContract,
   reconcileContract,
   transformEfdContract,
+  connectorContract,
+  aggregatorContract,
+  parquetSinkContract,
+  influxdbBackupContract,
+  influxdbSetupContract,
 ];
 
 /** The page "environment variables of each workload", from the contracts. */

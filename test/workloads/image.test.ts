@@ -15,7 +15,19 @@ interface Sbom {
 }
 
 const folder = testFolder("image");
-const programs = ["enqueue", "idle", "ingest", "presence", "reconcile", "transform-efd"];
+const programs = [
+  "aggregator",
+  "connector",
+  "enqueue",
+  "idle",
+  "influxdb-backup",
+  "influxdb-setup",
+  "ingest",
+  "parquet-sink",
+  "presence",
+  "reconcile",
+  "transform-efd",
+];
 let workloads: ImageFiles;
 let ingest: ImageFiles;
 

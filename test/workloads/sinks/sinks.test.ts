@@ -151,7 +151,7 @@ test("hourly files hold what was sent, read by pyarrow; what cannot be read is a
     forces: "list<element: double not null> not null",
     maybeList: "list<element: float>",
     optional: "int32",
-    byName: "map<string, int64> not null",
+    byName: "map<string, int64 ('byName')> not null",
     inner: "struct<x: double> not null",
   });
 
