@@ -65,20 +65,27 @@ export function podTemplate(args: PodArgs): types.input.core.v1.PodTemplateSpec 
 export function affinityOf({
   nodes,
   apart,
+  near,
   selector,
 }: {
   readonly nodes?: readonly string[];
   readonly apart?: boolean;
+  readonly near?: Readonly<Record<string, string>>;
   readonly selector: Readonly<Record<string, string>>;
 }): types.input.core.v1.Affinity | undefined {
-  if (nodes === undefined && !apart) return undefined;
+  if (nodes === undefined && !apart && near === undefined) return undefined;
   const matchExpressions = [{ key: "kubernetes.io/hostname", operator: "In", values: [...(nodes ?? [])] }];
-  const others = { labelSelector: { matchLabels: { ...selector } }, topologyKey: "kubernetes.io/hostname" };
+  const onNodeOf = (labels: Readonly<Record<string, string>>) => ({
+    requiredDuringSchedulingIgnoredDuringExecution: [
+      { labelSelector: { matchLabels: { ...labels } }, topologyKey: "kubernetes.io/hostname" },
+    ],
+  });
   return {
     nodeAffinity: nodes && {
       requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions }] },
     },
-    podAntiAffinity: apart ? { requiredDuringSchedulingIgnoredDuringExecution: [others] } : undefined,
+    podAffinity: near && onNodeOf(near),
+    podAntiAffinity: apart ? onNodeOf(selector) : undefined,
   };
 }
 

@@ -71,6 +71,8 @@ export interface WorkloadArgs {
   readonly nodes?: readonly string[];
   /** Whether no two of its pods run on one node. @defaultValue false */
   readonly apart?: boolean;
+  /** Pods on whose node its own must run: a volume that they mount is attached to one node. @defaultValue none */
+  readonly near?: PodSelector;
   /** Who may talk to it; Prometheus may by itself. @defaultValue nobody */
   readonly accepts?: readonly Opening[];
   /** Whom it may talk to; DNS it may by itself. @defaultValue nobody */

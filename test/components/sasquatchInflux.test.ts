@@ -239,7 +239,21 @@ it("backups go the way of their edition, and a restore waits for a person", () =
     expect([restore.spec.suspend, restore.spec.schedule]).toEqual([true, "0 0 31 2 *"]);
     // A half restore is not begun again by itself.
     expect(restore.spec.jobTemplate.spec.backoffLimit).toBe(0);
-    expect(of(name).has("PersistentVolumeClaim", "sasquatch-influxdb-backup")).toBe(true);
+    expect(of(name).find("PersistentVolumeClaim", "sasquatch-influxdb-backup").spec.accessModes).toEqual([
+      "ReadWriteMany",
+    ]);
+    const items = name === "base" ? ["chronograf", "influxdb", "kapacitor"] : ["chronograf", "influxdb"];
+    expect(
+      of(name)
+        .names("CronJob")
+        .filter((one) => /-(backup|restore)$/.test(one)),
+    ).toEqual(items.flatMap((item) => [`sasquatch-${item}-backup`, `sasquatch-${item}-restore`]));
+    // Its volume is attached to one node: where Chronograf is.
+    const { affinity, volumes } = podOf(of(name).find("CronJob", "sasquatch-chronograf-backup")).spec;
+    expect(volumes[1].persistentVolumeClaim.claimName).toBe("data-sasquatch-chronograf-0");
+    expect(affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels).toEqual(
+      of(name).find("StatefulSet", "sasquatch-chronograf").spec.selector.matchLabels,
+    );
   }
 });
 

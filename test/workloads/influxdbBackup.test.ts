@@ -93,7 +93,7 @@ it("restores, in the same server and another, exactly the points that were there
   );
   // The other server has the bucket already, but empty.
   expect(await pointsOf(other, "efd")).toEqual([]);
-  expect(await run("restore", other)).toEqual({ restored: "20261120T030000Z", buckets: ["efd"] });
+  expect(await run("restore", other)).toEqual({ restored: "20261120T030000Z", files: [], buckets: ["efd"] });
   expect(await pointsOf(other, "efd")).toEqual(written);
   expect(await bucketNames(other)).toEqual(["efd"]);
 
@@ -161,6 +161,15 @@ it("takes what other tools wrote, copies files of one moment, hands out what it 
   writeFileSync(join(incoming, "b.manifest"), "{}");
   const third = await run("backup", undefined, env, new Date("2026-11-28T03:00:00Z"));
   expect(third).toMatchObject({ pruned: ["20261120T030000Z"] });
+  // Back where it was; the one that is there now is put aside.
+  writeFileSync(bolt, "made anew");
+  const copies = { COPIES: `chronograf=${bolt}` };
+  await expect(run("restore", undefined, copies)).rejects.toThrow(
+    `Files that are there already: ${bolt}. Nothing was changed. Set OVERWRITE=true: then they are renamed and kept.`,
+  );
+  await run("restore", undefined, { ...copies, OVERWRITE: "true" }, new Date("2026-11-29T09:30:00Z"));
+  expect(readFileSync(bolt)).toEqual(Buffer.alloc(100_000, 7));
+  expect(readFileSync(`${bolt}.before_20261129T093000Z`, "utf8")).toBe("made anew");
   let turn = 0;
   const growing = setInterval(() => appendFileSync(bolt, `${turn++}`), 0);
   try {

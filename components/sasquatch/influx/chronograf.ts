@@ -4,7 +4,7 @@ import { type EnvValue, envVars, portOf, Workload } from "../../platform";
 import { clusterName, type Environment, identity, secretKey } from "../environment";
 import { ingress, ingressNamespace } from "../ingress";
 import { httpProbes, service } from "./instance";
-import { influxFields } from "./names";
+import { influxFields, personalUser } from "./names";
 
 const port = 8888;
 
@@ -45,7 +45,7 @@ export class Chronograf extends pulumi.ComponentResource {
           longestStepSeconds: 30,
           behindService: true,
         },
-        user: { runAsUser: 999, runAsGroup: 999, fsGroup: 999 },
+        user: personalUser,
         accepts: [{ peers: [{ namespace: ingressNamespace }], ports: [port] }],
         // InfluxDB; the host itself, for logins; GitHub and the news.
         reaches: [{ peers: "anyone", ports: [...new Set([443, 8086, portOf(influxdb.url ?? "http://h:8086")])] }],

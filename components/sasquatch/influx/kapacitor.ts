@@ -4,7 +4,7 @@ import { envVars, portOf, Workload } from "../../platform";
 import { type Environment, identity, influxPasswordField, secretKey } from "../environment";
 import { kapacitorUser } from "./desired";
 import { httpProbes, service } from "./instance";
-import { influxFields } from "./names";
+import { influxFields, personalUser } from "./names";
 
 const port = 9092;
 
@@ -59,7 +59,7 @@ export class Kapacitor extends pulumi.ComponentResource {
           longestStepSeconds: 30,
           behindService: true,
         },
-        user: { runAsUser: 999, runAsGroup: 999, fsGroup: 999 },
+        user: personalUser,
         accepts: [{ peers: [{ pods: identity(environment, "chronograf").selector }], ports: [port] }],
         reaches: [{ peers: "anyone", ports: [...new Set([portOf(influxUrl), 443])] }],
       },

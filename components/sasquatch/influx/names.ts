@@ -1,4 +1,4 @@
-import type { Peer } from "../../platform";
+import type { Peer, PodUser } from "../../platform";
 import { type Environment, identity } from "../environment";
 
 /** Pods of the backup and of the restore. */
@@ -18,3 +18,6 @@ export const influxFields = {
   githubClientSecret: "GH_CLIENT_SECRET",
   slackWebhook: "slack-webhook",
 } as const;
+
+/** Who Chronograf and Kapacitor are, as their images have it. */
+export const personalUser: PodUser = { runAsUser: 999, runAsGroup: 999, fsGroup: 999 };

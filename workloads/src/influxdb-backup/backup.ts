@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { cp, mkdir, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { ConfigError, parseEnv } from "../lib/contract";
@@ -5,7 +6,7 @@ import { InfluxdbClient } from "../lib/influxdb";
 import type { Logger } from "../lib/log";
 import { backUpBuckets, bucketsItem, type BucketOptions, restoreBuckets } from "./buckets";
 import { incomingFolder, influxdbBackupContract, outgoingFolder } from "./contract";
-import { beginBackup, copyStable, openBackup, prune, sealBackup } from "./folder";
+import { BackupError, beginBackup, copyStable, openBackup, prune, sealBackup, stampOf } from "./folder";
 
 /** The environment, with what one mode needs and another does not. @throws {@link ConfigError} */
 export function readEnvironment(environment: NodeJS.ProcessEnv) {
@@ -13,7 +14,7 @@ export function readEnvironment(environment: NodeJS.ProcessEnv) {
   const faults: string[] = [];
   if (env.INFLUXDB_URL !== undefined && env.INFLUXDB_ADMIN_TOKEN === undefined)
     faults.push("INFLUXDB_ADMIN_TOKEN is missing, which INFLUXDB_URL needs");
-  if (env.MODE === "restore" && env.INFLUXDB_URL === undefined)
+  if (env.MODE === "restore" && env.INFLUXDB_URL === undefined && env.COPIES.length === 0)
     faults.push(
       "INFLUXDB_URL is missing: MODE restore is for InfluxDB 2; others are restored by their own tools after MODE check",
     );
@@ -49,8 +50,31 @@ export async function runBackup(
     await cp(dir, outgoing, { recursive: true });
     return { checked: basename(dir), outgoing };
   }
-  const restored = await restoreBuckets(dir, { ...options!, only: env.BUCKETS, overwrite: env.OVERWRITE, now });
-  return { restored: basename(dir), buckets: restored };
+  const files = await restoreCopies(dir, env.copies, env.OVERWRITE, now);
+  const buckets =
+    options && (await restoreBuckets(dir, { ...options, only: env.BUCKETS, overwrite: env.OVERWRITE, now }));
+  return { restored: basename(dir), files, buckets };
+}
+
+/** Puts files back where they were; one that is there is refused, or put aside. */
+async function restoreCopies(
+  dir: string,
+  copies: readonly { item: string; file: string }[],
+  overwrite: boolean,
+  now: Date,
+) {
+  const there = copies.filter(({ file }) => existsSync(file));
+  if (there.length > 0 && !overwrite)
+    throw new BackupError(
+      `Files that are there already: ${there.map(({ file }) => file).join(", ")}. Nothing was changed. ` +
+        "Set OVERWRITE=true: then they are renamed and kept.",
+    );
+  const missing = copies.filter(({ item, file }) => !existsSync(join(dir, item, basename(file))));
+  if (missing.length > 0)
+    throw new BackupError(`The backup has no ${missing.map(({ item }) => item).join(", ")}. Nothing was changed.`);
+  for (const { file } of there) await rename(file, `${file}.before_${stampOf(now)}`);
+  for (const { item, file } of copies) await copyStable(join(dir, item, basename(file)), file);
+  return copies.map(({ file }) => file);
 }
 
 async function backUp(env: ReturnType<typeof readEnvironment>, options: BucketOptions | undefined, now: Date) {

@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { messageOf } from "../lib/errors";
 import { authorization, type InfluxdbClient, type Login } from "../lib/influxdb";
 import type { Logger } from "../lib/log";
-import { BackupError } from "./folder";
+import { BackupError, stampOf } from "./folder";
 
 /** Folder of the buckets in a backup. */
 export const bucketsItem = "influxdb";
@@ -98,9 +98,8 @@ export async function restoreBuckets(
       `Buckets with points in them: ${full.join(", ")}. Nothing was changed. Name others by BUCKETS, or set OVERWRITE=true: ` +
         "then they are renamed and kept.",
     );
-  const stamp = now.toISOString().replace(/[-:]|\.\d+/g, "");
   for (const { id, name, hasPoints: isFull } of there) {
-    if (isFull) await ask("PATCH", `/buckets/${id}`, { name: `${name}_before_${stamp}` });
+    if (isFull) await ask("PATCH", `/buckets/${id}`, { name: `${name}_before_${stampOf(now)}` });
     else await ask("DELETE", `/buckets/${id}`); // it was seen to be empty
     log.info({ bucket: name, renamed: isFull }, isFull ? "Put aside" : "Empty bucket removed");
   }

@@ -21,14 +21,15 @@ export const influxdbBackupContract = {
     INFLUXDB_URL: text({ about: "Base URL of the InfluxDB 2; absent: it is backed up by its own tool" }).optional(),
     INFLUXDB_ORG: text({ about: "Organisation of the buckets" }).default("efd"),
     INCOMING: list({ about: "backup: items that another program has put into `incoming/<item>`" }).default([]),
-    COPIES: list({ about: "backup: files to copy, `<item>=<file>`" }).default([]),
+    COPIES: list({ about: "Files to copy, and to put back, as `<item>=<file>`" }).default([]),
     KEEP_DAYS: integer({ about: "How long a backup is kept; the newest is always kept", unit: "days", min: 1 }).default(
       7,
     ),
     BACKUP: text({ about: "restore, check: name of the backup, or latest" }).default("latest"),
     BUCKETS: list({ about: "restore: only these buckets; empty = all of the backup" }).default([]),
     OVERWRITE: flag({
-      about: "restore: a bucket with points in it is renamed and kept, and the one of the backup takes its place",
+      about:
+        "restore: a bucket with points in it, or a file, is renamed and kept, and the one of the backup takes its place",
     }).default(false),
     REQUEST_TIMEOUT: seconds({ about: "Longest time of one request; a shard is one", min: 1 }).default(3600),
     WAIT: seconds({ about: "How long an InfluxDB that does not answer is waited for", max: 3600 }).default(60),

@@ -21,13 +21,17 @@ const partPrefix = ".part-";
 /** Name of a sealed backup: the time when it was begun. */
 const sealedName = /^\d{8}T\d{6}Z$/;
 
+/** `20261120T030000Z`. */
+export function stampOf(time: Date): string {
+  return time.toISOString().replace(/[-:]|\.\d+/g, "");
+}
+
 /** Folder of a backup that is being made. What an earlier run left half done is cleared away. */
 export async function beginBackup(root: string, now: Date): Promise<string> {
   await mkdir(root, { recursive: true });
   for (const name of (await readdir(root)).filter((one) => one.startsWith(partPrefix)))
     await rm(join(root, name), { recursive: true });
-  const stamp = now.toISOString().replace(/[-:]|\.\d+/g, "");
-  const dir = join(root, `${partPrefix}${stamp}`);
+  const dir = join(root, `${partPrefix}${stampOf(now)}`);
   await mkdir(dir);
   return dir;
 }
@@ -77,7 +81,7 @@ export async function openBackup(root: string, name: string): Promise<{ dir: str
 
 /** Removes backups older than that; the newest stays whatever its age. @returns their names. */
 export async function prune(root: string, keepDays: number, now: Date): Promise<string[]> {
-  const oldest = new Date(now.getTime() - keepDays * 86_400_000).toISOString().replace(/[-:]|\.\d+/g, "");
+  const oldest = stampOf(new Date(now.getTime() - keepDays * 86_400_000));
   const old = (await sealedNames(root)).slice(0, -1).filter((name) => name < oldest);
   for (const name of old) await rm(join(root, name), { recursive: true });
   return old;
