@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Schema, Type } from "avsc";
+import type { Type } from "avsc";
 import { type Admin, Kafka, type KafkaMessage, logLevel, type Message, Partitioners, type Producer } from "kafkajs";
 import {
   type RunningInfluxdb,
@@ -9,6 +9,7 @@ import {
   startKafka,
   startRegistry,
 } from "../../../local/services";
+import { typeOf } from "../../../workloads/src/lib/avro";
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
 
@@ -127,7 +128,7 @@ export class ConnectorStand {
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`The registry answers ${response.status}: ${text}`);
-    return { id: (JSON.parse(text) as { id: number }).id, type: Type.forSchema(definition as Schema) };
+    return { id: (JSON.parse(text) as { id: number }).id, type: typeOf(definition) };
   }
 
   send(topic: string, values: readonly (Buffer | string | null | Message)[]): Promise<unknown> {

@@ -11,9 +11,6 @@ export type LineOutcome = "line" | "empty" | StampFault;
 /** Most entries of one list or map of a record; the longest of the EFD have some thousand. */
 export const listLimit = 65_536;
 
-/** Most records inside records. */
-const depthLimit = 16;
-
 /** Reads one value and gives its text, `,key=value` once or more, or nothing. */
 type Append = (key: Key) => string;
 
@@ -171,18 +168,18 @@ export class AvroLines {
     const named = new Map<string, Definition>();
     const keys = new Map<string, Key>();
     const space = namespaceOf(definition, "");
-    for (const { type } of fields) collect(type, space, named);
+    collect(definition, "", named);
     for (const tag of tags) this.names.declare(tag);
     // Names inside others come after those that are declared as they are.
     const isLeaf = (type: Definition) => kindOf(plain(type, named)) !== undefined;
     for (const { name, type } of fields) if (isLeaf(type) && !tags.includes(name)) keys.set(name, this.names.declare(name)); // prettier-ignore
     for (const { name } of fields) if (!keys.has(name)) keys.set(name, new Key(this.names, name));
-    for (const { name, type } of fields) this.declareInside(keys.get(name)!, plain(type, named), named, 0);
+    for (const { name, type } of fields) this.declareInside(keys.get(name)!, plain(type, named), named, [definition]);
     return fields.map(({ name, type }) => {
       const key = keys.get(name)!;
       const inner = plain(type, named);
       const nullIndex = Array.isArray(type) && inner !== type ? type.indexOf("null") : -1;
-      const append = this.appendOf(inner, named, space, []);
+      const append = this.appendOf(inner, named, space, [definition]);
       const base = { key, nullIndex, append, lastBytes: Buffer.alloc(0), lastText: '""' };
       const tagIndex = tags.indexOf(name);
       if (tagIndex >= 0) return { ...base, kind: "tag", append: this.tagOf(inner, name, tagIndex) };
@@ -192,17 +189,22 @@ export class AvroLines {
   }
 
   /** Declares what a list, map or record has inside, so far as the schema names it. */
-  private declareInside(key: Key, type: Definition, named: ReadonlyMap<string, Definition>, depth: number): void {
+  private declareInside(
+    key: Key,
+    type: Definition,
+    named: ReadonlyMap<string, Definition>,
+    outer: readonly Definition[],
+  ): void {
     if (!isObject(type)) return;
     if (type.type === "array") this.names.declareList(key.name);
     if (type.type === "map") this.names.declareMap(key.name);
     if (type.type !== "record") return;
-    if (depth > depthLimit) throw this.unsupported("it refers to itself, or its records are too deep");
+    if (outer.includes(type)) throw this.unsupported("it refers to itself");
     for (const { name, type: part } of type.fields as { name: string; type: Definition }[]) {
       const inner = plain(part, named);
       const partKey = key.part(name);
       if (kindOf(inner) !== undefined) this.names.declareLeaf(partKey.name);
-      else this.declareInside(partKey, inner, named, depth + 1);
+      else this.declareInside(partKey, inner, named, [...outer, type]);
     }
   }
 
@@ -405,6 +407,5 @@ function decimal(raw: Buffer, scale: number): number {
 }
 
 function isAsciiText(text: string): boolean {
-   
   return /^[\0-\x7f]*$/.test(text);
 }

@@ -44,11 +44,18 @@ export class Stamps {
       const state = value === null || value === undefined ? "missing" : "no number";
       return { code: "TIMESTAMP_MISSING", reason: `${field} (TIMESTAMP_FIELD) is ${state}` };
     }
-    const us = Math.round(Number(value) * this.factor);
+    const us = this.microseconds(Number(value));
     const { minMs, aheadMs } = this.options;
     if (!(us >= minMs * 1e3 && us <= (this.now() + aheadMs) * 1e3)) return this.fault(value);
     if (!this.isNs) return `${us}000`;
     return String(typeof value === "bigint" ? value : BigInt(Math.round(value)));
+  }
+
+  /** Whole seconds apart from their fraction: their product alone would round twice, and miss the nearest microsecond. */
+  private microseconds(value: number): number {
+    if (this.isNs) return Math.round(value * this.factor);
+    const whole = Math.floor(value);
+    return whole * this.factor + Math.round((value - whole) * this.factor);
   }
 
   private fault(value: number | bigint): StampFault {

@@ -5,7 +5,6 @@ export const stringLimitBytes = 65_535;
 
 /** @returns the measurement escaped, or `undefined` where none can be written: empty, with control characters, a comment. */
 export function measurementText(name: string): string | undefined {
-   
   if (name === "" || name.startsWith("#") || name.endsWith("\\") || name.length > 1024 || /[\0-\x1f]/.test(name))
     return undefined;
   return name.replace(/[, ]/g, "\\$&");
@@ -36,6 +35,5 @@ export function cut(value: string): string {
 }
 
 function withoutControls(text: string): string {
-   
   return text.replace(/[\0-\x1f]+/g, " ").replace(/\\+$/, "");
 }

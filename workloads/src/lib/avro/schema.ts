@@ -54,6 +54,48 @@ export function schemaIdOf(message: Uint8Array): number {
   return ((message[1]! << 24) | (message[2]! << 16) | (message[3]! << 8) | message[4]!) >>> 0;
 }
 
+interface Tap {
+  readonly buf: Uint8Array;
+  readonly pos: number;
+  readLong(): number;
+  skipLong(): void;
+  readString(): string;
+}
+interface Inner {
+  _read(tap: Tap): unknown;
+}
+
+/** Most entries of a list that is longer than its message, as one of nulls may be. */
+const emptyEntriesLimit = 65_536;
+
+/** avsc believes what a damaged list says of its length, and would read on for days. */
+function entries(tap: Tap, each: () => void): void {
+  for (;;) {
+    let count = tap.readLong();
+    if (count === 0) return;
+    if (count < 0) {
+      count = -count;
+      tap.skipLong();
+    }
+    if (!(count <= Math.max(emptyEntriesLimit, tap.buf.length - tap.pos))) throw new Error(`a list of ${count} entries in ${tap.buf.length} bytes`); // prettier-ignore
+    while (count-- > 0) each();
+  }
+}
+Object.assign(types.ArrayType.prototype, {
+  _read(this: { itemsType: Inner }, tap: Tap): unknown[] {
+    const values: unknown[] = [];
+    entries(tap, () => values.push(this.itemsType._read(tap)));
+    return values;
+  },
+});
+Object.assign(types.MapType.prototype, {
+  _read(this: { valuesType: Inner }, tap: Tap): Record<string, unknown> {
+    const values: [string, unknown][] = [];
+    entries(tap, () => values.push([tap.readString(), this.valuesType._read(tap)]));
+    return Object.fromEntries(values);
+  },
+});
+
 /** @throws Error of avsc when `definition` is no schema. */
 export function typeOf(definition: unknown): Type {
   return Type.forSchema(definition as Schema, { registry: { long: exactLong() }, wrapUnions: "auto" as never });
