@@ -14,7 +14,7 @@ const small = { requests: { cpu: "100m", memory: "512Mi" }, limits: { cpu: "1", 
 /** The Kafka of an environment: nodes that Strimzi runs, their listeners, and the volumes that hold the data. */
 export class KafkaCluster extends pulumi.ComponentResource {
   /** `host:port,…` for clients of the cluster with a certificate. */
-  readonly bootstrapServers: string;
+  readonly bootstrapServers: pulumi.Output<string>;
   /** `host:port` for clients outside. Undefined where there is no such listener. */
   readonly externalBootstrap: string | undefined;
 
@@ -93,7 +93,7 @@ export class KafkaCluster extends pulumi.ComponentResource {
         child,
       );
     }
-    this.bootstrapServers = `${clusterName}-kafka-bootstrap:${listeners.tls}`;
+    this.bootstrapServers = pulumi.interpolate`${clusterName}-kafka-bootstrap.${namespace}.svc.cluster.local:${listeners.tls}`;
     const { host, address } = external?.bootstrap ?? {};
     const outside = host ?? address;
     this.externalBootstrap = outside === undefined ? undefined : `${outside}:${listeners.external}`;

@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { PlatformConfig, SasquatchConfig } from "../config";
 import type { Outputs, SasquatchEnvironmentOutputs } from "../outputs";
-import { SecretReference, usdfImage, type VaultReader, vaultReader } from "../platform";
+import { SecretReference, usdfImage, vaultReader } from "../platform";
 import { Aggregator } from "./aggregator";
 import { Alerts } from "./alerts";
 import { KafkaBridge } from "./bridge";

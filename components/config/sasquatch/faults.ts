@@ -15,7 +15,7 @@ function nearestOf(name: string, known: readonly string[]): string {
 export type Fault = [path: string[], message: string];
 
 /** Users that the environment itself has; a client's or an operator's would be a second object of the same name. */
-const ownUsers = ["kafka-admin", "sasquatch-bridge", "sasquatch-connect", "sasquatch-schema-registry", "telegraf"];
+const ownUsers = ["kafka-admin", "schema-registry", "sasquatch-connect", "sasquatch-mirror"];
 
 /** Environments that Rubin has, besides those of this stack: aliases of mirrors are names of environments. */
 const environmentNames = [
