@@ -1,10 +1,11 @@
 import picocolors from "picocolors";
 import { recordStack } from "../record";
+import { stackConfig } from "../stackConfig";
 import { checkDeclaration } from "./checks";
 import { declarationOf } from "./declaration";
 import { showMarkdown } from "./markdown";
 import type { Declaration } from "./model";
-import { count, environmentsOf, showChanges, showFindings, showOthers, showTree } from "./show";
+import { count, environmentsOf, type NamedStack, showChanges, showFindings, showOthers, showTree } from "./show";
 import { requireStacks, root, stacksOf } from "./stacks";
 
 /** What a preview found, for people and for programs. */
@@ -19,7 +20,8 @@ export interface Preview {
 
 /**
  * Records stacks, checks every object and the references between them, and compares with a git ref if asked.
- * @param names - Stacks in full; by default prod and dev. The other stacks that run on clusters are counted only.
+ * @param names - Stacks in full; by default prod and dev. The other stacks that run on clusters are named only: what they
+ *   declare is not worked out.
  * @param ref - Git ref to compare with.
  */
 export async function preview(names: readonly string[], ref?: string): Promise<Preview> {
@@ -31,8 +33,7 @@ export async function preview(names: readonly string[], ref?: string): Promise<P
   const record = async (stack: string) => declarationOf(await recordStack(stack));
   const inFull: Declaration[] = [];
   for (const stack of shown) inFull.push(await record(stack));
-  const counted: Declaration[] = [];
-  for (const stack of others) counted.push(await record(stack));
+  const named = others.map(environmentsNamed);
 
   const findings = inFull.flatMap((declaration) => checkDeclaration(declaration));
   const number = (level: string) => findings.filter((one) => one.level === level).length;
@@ -48,7 +49,7 @@ export async function preview(names: readonly string[], ref?: string): Promise<P
         colors,
       ),
     ),
-    ...(counted.length > 0 ? [`Other environments\n${showOthers(counted, colors)}`] : []),
+    ...(named.length > 0 ? [`Other environments\n${showOthers(named, colors)}`] : []),
     ...(findings.length > 0 ? [showFindings(findings, colors)] : []),
     ...(changes ?? []).map(({ stack, objects }) =>
       objects.length === 0
@@ -60,8 +61,8 @@ export async function preview(names: readonly string[], ref?: string): Promise<P
   return {
     text: parts.join("\n\n"),
     json: {
-      stacks: inFull.map((declaration) => ({ stack: declaration.stack, environments: summaries(declaration, true) })),
-      others: counted.map((declaration) => ({ stack: declaration.stack, environments: summaries(declaration, false) })),
+      stacks: inFull.map((declaration) => ({ stack: declaration.stack, environments: summaries(declaration) })),
+      others: named,
       findings,
       ...(changes === undefined
         ? {}
@@ -89,12 +90,21 @@ async function changesSince(ref: string, declarations: readonly Declaration[]) {
   }));
 }
 
-function summaries(declaration: Declaration, withObjects: boolean) {
+function summaries(declaration: Declaration) {
   return environmentsOf(declaration).map(({ system, environment, places, objects }) => ({
     system,
     environment,
     places,
     count: objects.length,
-    ...(withObjects ? { objects: objects.map(({ kind, name, file }) => ({ kind, name, file })) } : {}),
+    objects: objects.map(({ kind, name, file }) => ({ kind, name, file })),
   }));
+}
+
+/** Environments of a stack by its configuration alone. */
+function environmentsNamed(stack: string): NamedStack {
+  const { embargo, efd, sasquatch } = stackConfig(stack);
+  const environments = Object.entries({ embargo, efd, sasquatch }).flatMap(([system, config]) =>
+    Object.keys(config?.environments ?? {}).map((environment) => ({ system, environment })),
+  );
+  return { stack, environments };
 }

@@ -79,18 +79,18 @@ function branches(isLast: boolean): [string, string] {
   return isLast ? ["└─ ", "   "] : ["├─ ", "│  "];
 }
 
-/** One line for each environment of the stacks that are not shown in full. */
-export function showOthers(declarations: readonly Declaration[], colors: Colors): string {
-  const rows = declarations.flatMap((declaration) => {
-    const all = environmentsOf(declaration);
-    return [...new Set(all.map(({ environment }) => environment))].map((environment) => {
-      const own = all.filter((one) => one.environment === environment);
-      const total = own.reduce((sum, { objects }) => sum + objects.length, 0);
-      const parts = own.map(({ system, objects }) => `${system} ${objects.length}`).join(", ");
-      return [declaration.stack, environment, count(total, "object"), parts];
-    });
-  });
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
+/** Environments of a stack that is not shown. */
+export interface NamedStack {
+  readonly stack: string;
+  readonly environments: readonly { readonly system: string; readonly environment: string }[];
+}
+
+/** One line for each environment of the stacks that are not shown. */
+export function showOthers(stacks: readonly NamedStack[], colors: Colors): string {
+  const rows = stacks.flatMap(({ stack, environments }) =>
+    environments.map(({ system, environment }) => [stack, environment, system]),
+  );
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows
     .map((row) => colors.dim(row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")))
     .join("\n");

@@ -26,8 +26,8 @@ describe("usdf preview", () => {
     expect(status).toBe(0);
     for (const environment of ["bts", "lfa", "sts", "summit", "summit-new", "tts"])
       expect(stdout).toMatch(new RegExp(`[├└]─ ${environment}  \\d+ objects  usdf-embargo-dmz`));
-    expect(stdout).toMatch(/^dev {2}pp-dev +\d+ objects/m);
-    expect(stdout).toMatch(/^dev {2}test +\d+ objects/m);
+    expect(stdout).toMatch(/^dev {2}pp-dev +embargo$/m);
+    expect(stdout).toMatch(/^dev {2}test +embargo$/m);
     expect(stdout).toMatch(/0 errors, \d+ warnings\n$/);
     expect(stdout).not.toContain("\u001b[");
   });
