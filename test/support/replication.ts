@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Admin, type Consumer, type IHeaders, Kafka, logLevel, type Producer } from "kafkajs";
+import { type Admin, type Consumer, Kafka, type KafkaMessage, logLevel, type Producer } from "kafkajs";
 import {
   type MirrorMakerSpec,
   type RunningKafka,
@@ -7,6 +7,7 @@ import {
   startKafka,
   startMirrorMaker,
 } from "../../local/services";
+import { registerCodecs } from "../../workloads/src/lib/kafkaCodecs";
 import { testAddress, testFolder, until } from "./network";
 
 export const sites = ["summit", "usdf"] as const;
@@ -16,10 +17,17 @@ export const otherOf = (site: Site): Site => (site === "summit" ? "usdf" : "summ
 /** A record as a reader sees it. */
 export interface Received {
   readonly value: string;
-  readonly key?: string;
-  readonly headers: IHeaders;
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
   readonly timestamp: string;
 }
+
+const receivedOf = ({ value, key, headers = {}, timestamp }: KafkaMessage): Received => ({
+  value: String(value),
+  key: key?.toString() ?? "",
+  headers: Object.fromEntries(Object.entries(headers).map(([name, one]) => [name, String(one)])),
+  timestamp,
+});
 
 /** Longest wait for a site that was killed; it looks through each of its topics when it starts. */
 const patient = { timeoutMs: 240_000 };
@@ -45,6 +53,7 @@ export class ReplicationStand {
 
   /** Starts the brokers; both get the same topics. */
   async startBrokers(): Promise<void> {
+    registerCodecs(); // mirrors compress
     await Promise.all(
       sites.map(async (site, index) => {
         const dir = `${this.folder.dir}/kafka-${site}`;
@@ -139,17 +148,28 @@ export class ReplicationStand {
     await consumer.subscribe({ topics: own.map((topic) => prefix + topic), fromBeginning: true });
     await consumer.run({
       autoCommit: false,
-      eachMessage: async ({ topic, message: { value, key, headers = {}, timestamp } }) => {
-        const texts = Object.fromEntries(Object.entries(headers).map(([name, one]) => [name, String(one)]));
-        received
-          .get(topic.slice(prefix.length))!
-          .push({ value: String(value), key: key?.toString() ?? "", headers: texts, timestamp });
-      },
+      eachMessage: async ({ topic, message }) =>
+        void received.get(topic.slice(prefix.length))!.push(receivedOf(message)),
     });
     const last = (topic: string) => this.acknowledged[origin].get(topic)!.at(-1);
     const missing = () => own.filter((topic) => received.get(topic)!.at(-1)?.value !== last(topic));
     const state = () => `${missing().length} of ${own.length} topics: ${missing().slice(0, 3).join(", ")}`;
     await until(`messages of ${origin} at ${site}`, () => missing().length === 0, { ...patient, state });
+    await consumer.disconnect();
+    return received;
+  }
+
+  /** The first records of a topic. */
+  async read(site: Site, topic: string, count: number): Promise<Received[]> {
+    const received: Received[] = [];
+    const consumer = this.consumer(site, `connector-test-${topic}`);
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic], fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachMessage: async ({ message }) => void received.push(receivedOf(message)),
+    });
+    await until(`${count} records of ${topic}`, () => received.length >= count, patient);
     await consumer.disconnect();
     return received;
   }

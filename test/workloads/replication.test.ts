@@ -1,6 +1,10 @@
 import { schemasTopic } from "../../components/sasquatch/plan";
+import { deadLettersOf, replayDeadLetters } from "../../local/sasquatch/deadLetters";
 import { moveGroup, placesAt } from "../../local/sasquatch/moveGroup";
 import { type RunningRegistry, startRegistry } from "../../local/services";
+import { DeadLetters } from "../../workloads/src/connector/deadLetters";
+import { parkMessages } from "../../workloads/src/lib/deadLetters";
+import { createLogger } from "../../workloads/src/lib/log";
 import { testAddress, until } from "../support/network";
 import { mirrorOf, salTopicNames } from "../support/mirrorOf";
 import { otherOf, ReplicationStand, sites } from "../support/replication";
@@ -100,6 +104,54 @@ test("a consumer fails over to the other site and back: nothing is missed, littl
   expect(back.length).toBeGreaterThanOrEqual(5);
   expect(back.length - 5).toBeLessThanOrEqual(10);
 }, 240_000);
+
+test("dead letters are listed with their reason, and put back once, as they were", async () => {
+  const kafka = stand.kafka.summit;
+  const deadLetterTopic = "dead-letters.weather";
+  await stand.createTopics("summit", ["weather.station", deadLetterTopic]);
+  const producer = kafka.producer();
+  await producer.connect();
+  const record = (offset: string, value: string) => ({
+    topic: "weather.station",
+    partition: 0,
+    message: {
+      ...{ key: Buffer.from("key"), value: Buffer.from(value), timestamp: "1780000000000", attributes: 0, offset },
+      headers: { origin: Buffer.from("mast") },
+    },
+  });
+  const connector = new DeadLetters({
+    ...{ producer, topic: deadLetterTopic, connector: "connector-weather", isAvro: false },
+    log: createLogger("test", "fatal"),
+    stop: new AbortController().signal,
+  });
+  await connector.park([{ origin: record("7", "first"), code: "NOT_JSON", reason: "It is no JSON." }]);
+  const lost = { ...record("8", "second"), code: "SCHEMA_UNKNOWN", reason: "The registry has no schema 5." };
+  await parkMessages(producer, deadLetterTopic, "parquet", [lost]);
+  await producer.disconnect();
+
+  const letters = await deadLettersOf(kafka, undefined, 10);
+  const at = {
+    deadLetterTopic,
+    partition: 0,
+    topic: "weather.station",
+    topicPartition: 0,
+    time: "2026-05-28T20:26:40.000Z",
+  };
+  expect(letters).toEqual([
+    { ...at, offset: "0", topicOffset: "7", code: "NOT_JSON", reason: "It is no JSON." },
+    { ...at, offset: "1", topicOffset: "8", code: "SCHEMA_UNKNOWN", reason: "The registry has no schema 5." },
+  ]);
+  expect(await deadLettersOf(kafka, deadLetterTopic, 1)).toEqual(letters.slice(1));
+
+  expect(await replayDeadLetters(kafka, deadLetterTopic, { dryRun: true })).toEqual({ "weather.station": 2 });
+  expect(await replayDeadLetters(kafka, deadLetterTopic)).toEqual({ "weather.station": 2 });
+  expect(await replayDeadLetters(kafka, deadLetterTopic)).toEqual({});
+  const original = { key: "key", headers: { origin: "mast" }, timestamp: "1780000000000" };
+  expect(await stand.read("summit", "weather.station", 2)).toEqual([
+    { value: "first", ...original },
+    { value: "second", ...original },
+  ]);
+}, 120_000);
 
 const schemaOf = (field: string) => ({
   schema: JSON.stringify({ type: "record", name: "Test", fields: [{ name: field, type: "double", default: 0 }] }),
