@@ -21,8 +21,8 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       `
-Tiers run in three lanes beside each other: workload; survival, system and unit; engine and cluster. A tier's output is
-shown when it ends, and kept in .usdf/test-<tier>.log. One tier alone shows its output as it runs.
+Tiers run in three lanes beside each other: workload; survival, system and unit; engine and cluster; the checks beside them.
+The output of a part is shown when it ends, and kept in .usdf/test-<part>.log. One part alone shows its output as it runs.
 With CI=true a tier that cannot run is a failure.`,
     )
     .action(async (parts: string[], options: { json?: boolean }) => {
@@ -34,17 +34,12 @@ With CI=true a tier that cannot run is a failure.`,
         throw new CommandError(`No part ${unknown.join(", ")}; there are ${known.join(", ")}.`, exitCodes.usage);
       const wanted = (part: string) => parts.length === 0 || parts.includes(part);
       const say = (line: string) => void process.stderr.write(`${line}\n`);
-      const outcomes: Outcome[] = [];
-      for (const { part, words } of checks.filter(({ part }) => wanted(part))) {
-        say(`\n${part}: ${words.map((command) => command.join(" ")).join(" && ")}`);
-        outcomes.push(await runCheck(part, words));
-      }
-      outcomes.push(
-        ...(await runTiers(
-          tiers.filter(({ name }) => wanted(name)),
-          say,
-        )),
-      );
+      const wantedTiers = tiers.filter(({ name }) => wanted(name));
+      // Beside the tests: each check keeps one core busy, and lanes do not always need both.
+      const isUnchecked = !checks.some(({ part }) => wanted(part));
+      const outcomes = (
+        await Promise.all([runChecks(wanted, wantedTiers.length === 0, say), runTiers(wantedTiers, isUnchecked, say)])
+      ).flat();
       const sum = (key: "passed" | "failed" | "skipped") => outcomes.reduce((total, each) => total + each[key], 0);
       say("");
       for (const { part, passed, failed, skipped, reason } of outcomes) {
@@ -74,14 +69,52 @@ const checks = [
   },
 ];
 
-async function runCheck(part: string, commands: readonly string[][]): Promise<Outcome> {
-  let failed = false;
-  for (const [program, ...args] of commands) failed = (await runBinary(program!, args)) !== 0 || failed;
-  return { part, passed: failed ? 0 : 1, failed: failed ? 1 : 0, skipped: 0 };
+/** Runs checks one after the other. Beside tests, the output of each is shown in one piece when it ends. */
+async function runChecks(
+  wanted: (part: string) => boolean,
+  alone: boolean,
+  say: (line: string) => void,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const { part, words } of checks.filter(({ part }) => wanted(part))) {
+    const failed = await withOutput(part, alone, say, async (output) => {
+      let failed = false;
+      for (const [program, ...args] of words)
+        failed = (await runBinary(program!, args, output, alone ? 0 : 10)) !== 0 || failed;
+      return failed;
+    });
+    outcomes.push({ part, passed: failed ? 0 : 1, failed: failed ? 1 : 0, skipped: 0 });
+  }
+  return outcomes;
+}
+
+/** Runs a part with its output on stderr or, where others run beside it, in a file that is shown when it ends. */
+async function withOutput<T>(
+  part: string,
+  alone: boolean,
+  say: (line: string) => void,
+  run: (output: number) => Promise<T>,
+): Promise<T> {
+  const { closeSync, mkdirSync, openSync, readFileSync } = await import("node:fs");
+  const { join } = await import("node:path");
+  const { checkout } = await import("../state");
+  const folder = join(checkout, ".usdf");
+  mkdirSync(folder, { recursive: true, mode: 0o700 }); // reports of jest are there, too
+  say(`\n${part}${alone ? "" : " begins"}`);
+  if (alone) return run(2);
+  const log = join(folder, `test-${part}.log`);
+  const beganMs = Date.now();
+  const output = openSync(log, "w");
+  try {
+    return await run(output);
+  } finally {
+    closeSync(output);
+    say(`\n${part}, ${Math.round((Date.now() - beganMs) / 1000)} s:\n${readFileSync(log, "utf8").trimEnd()}`);
+  }
 }
 
 /** Runs tiers, each lane beside the others; the outcomes are in the order of the tiers. */
-async function runTiers(tiers: readonly Tier[], say: (line: string) => void): Promise<Outcome[]> {
+async function runTiers(tiers: readonly Tier[], isAlone: boolean, say: (line: string) => void): Promise<Outcome[]> {
   const outcomes = new Map<Tier, Outcome>();
   const ready: Tier[] = [];
   for (const tier of tiers) {
@@ -94,7 +127,7 @@ async function runTiers(tiers: readonly Tier[], say: (line: string) => void): Pr
   }
   const lanes = new Map<Lane, Tier[]>();
   for (const tier of ready) lanes.set(tier.lane, [...(lanes.get(tier.lane) ?? []), tier]);
-  const alone = ready.length === 1;
+  const alone = isAlone && ready.length === 1;
   await Promise.all(
     [...lanes.values()].map(async (lane) => {
       for (const tier of lane) outcomes.set(tier, await runTier(tier, alone, say));
@@ -103,39 +136,22 @@ async function runTiers(tiers: readonly Tier[], say: (line: string) => void): Pr
   return tiers.map((tier) => outcomes.get(tier)!);
 }
 
-/** Runs the tests of a tier. Beside others, its output is shown in one piece when it ends. */
+/** Runs the tests of a tier. */
 async function runTier(tier: Tier, alone: boolean, say: (line: string) => void): Promise<Outcome> {
-  const { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } = await import("node:fs");
+  const { existsSync, readFileSync, rmSync } = await import("node:fs");
   const { join } = await import("node:path");
   const { checkout } = await import("../state");
   const part = tier.name;
-  const folder = join(checkout, ".usdf");
-  const report = join(folder, `test-${part}.json`);
-  const log = join(folder, `test-${part}.log`);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const report = join(checkout, ".usdf", `test-${part}.json`);
   rmSync(report, { force: true });
-  say(`\n${part} tests${alone ? "" : " begin"}`);
-  const beganMs = Date.now();
-  const output = alone ? 2 : openSync(log, "w");
-  const code = await runBinary(
-    "jest",
-    [
-      ...tier.files.flatMap((pattern) => ["--testPathPatterns", pattern]),
-      ...(tier.not ?? []).flatMap((pattern) => ["--testPathIgnorePatterns", pattern]),
-      "--maxWorkers",
-      String(tier.workers),
-      "--json",
-      "--outputFile",
-      report,
-    ],
-    output,
-    // The longest lane waits much and computes little; the others take what it leaves.
-    alone || tier.lane === "cluster" ? 0 : 10,
-  );
-  if (!alone) {
-    closeSync(output);
-    say(`\n${part} tests, ${Math.round((Date.now() - beganMs) / 1000)} s:\n${readFileSync(log, "utf8").trimEnd()}`);
-  }
+  const words = [
+    ...tier.files.flatMap((pattern) => ["--testPathPatterns", pattern]),
+    ...(tier.not ?? []).flatMap((pattern) => ["--testPathIgnorePatterns", pattern]),
+    ...["--maxWorkers", String(tier.workers), "--json", "--outputFile", report],
+  ];
+  // The longest lane waits much and computes little; the others take what it leaves.
+  const nice = alone || tier.lane === "cluster" ? 0 : 10;
+  const code = await withOutput(part, alone, say, (output) => runBinary("jest", words, output, nice));
   if (!existsSync(report)) return { part, passed: 0, failed: 1, skipped: 0, reason: `jest ended with ${code}` };
   return outcomeOf(part, JSON.parse(readFileSync(report, "utf8")) as JestReport, code);
 }
@@ -177,7 +193,9 @@ async function runBinary(program: string, args: readonly string[], output = 2, n
   const { setPriority } = await import("node:os");
   const { join } = await import("node:path");
   const { checkout } = await import("../state");
-  const child = spawn(join(checkout, "node_modules", ".bin", program), args, {
+  // Every core is busy: threads that collect garbage beside the program would only wait for each other.
+  const flags = ["--single-threaded-gc", "--max-semi-space-size=64"];
+  const child = spawn(process.execPath, [...flags, join(checkout, "node_modules", ".bin", program), ...args], {
     cwd: checkout,
     stdio: ["ignore", output, output],
   });
