@@ -1,6 +1,6 @@
 import { type SasquatchConfig, secondsOf } from "../../components/config";
 import { type BucketPlan, planOf, type TopicPlan } from "../../components/sasquatch/plan";
-import { matches, type TopicSelector } from "../../workloads/src/lib/topicSelector";
+import { matcherOf, type TopicSelector } from "../../workloads/src/lib/topicSelector";
 import { type KnownTopic, operationsBytesPerSecond, type Rate, rateOf, ratesOf } from "./rates";
 import type { BrokerDisk, InfluxVolume, SizeInput, StoredBucket, StoredTopic } from "./size";
 
@@ -106,10 +106,11 @@ function placed(
   const { from, ...own } = selector;
   const prefix = from === undefined ? "" : `${from}.`;
   const found = new Map<string, PlacedTopic>();
+  const [takesThere, takesHere] = [matcherOf(own), matcherOf(selector)];
   for (const topic of known)
-    if (matches(own, topic.name)) found.set(prefix + topic.name, { name: prefix + topic.name, known: topic });
+    if (takesThere(topic.name)) found.set(prefix + topic.name, { name: prefix + topic.name, known: topic });
   for (const name of [...[...rates.keys()].map((one) => prefix + one), ...declared.keys()])
-    if (!found.has(name) && matches(selector, name)) found.set(name, { name });
+    if (!found.has(name) && takesHere(name)) found.set(name, { name });
   return found.size > 0 ? [...found.values()] : [{ name: `${prefix}${own.namespace}.…` }];
 }
 
