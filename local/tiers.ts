@@ -4,6 +4,7 @@ import {
   ensureButlerPython,
   ensureInfluxdb,
   ensureKafka,
+  ensureMirrorMaker,
   ensurePostgres,
   ensureRedis,
   ensureRegistry,
@@ -66,9 +67,16 @@ export const tiers: readonly Tier[] = [
 async function services(progress: Progress): Promise<string | undefined> {
   try {
     await Promise.all(
-      [ensureRedis, ensureRgw, ensureKafka, ensureRegistry, ensurePostgres, ensureInfluxdb, ensureButlerPython].map(
-        (ensure) => ensure(progress),
-      ),
+      [
+        ensureRedis,
+        ensureRgw,
+        ensureKafka,
+        ensureMirrorMaker,
+        ensureRegistry,
+        ensurePostgres,
+        ensureInfluxdb,
+        ensureButlerPython,
+      ].map((ensure) => ensure(progress)),
     );
     return undefined;
   } catch (error) {

@@ -216,7 +216,7 @@ async function readToEnd(
   } finally {
     await consumer.disconnect();
   }
-  if (failure !== undefined) throw failure; // eslint-disable-line @typescript-eslint/only-throw-error -- as it was thrown
+  if (failure !== undefined) throw failure;
 }
 
 /** `usdf sasquatch dead-letters list` */

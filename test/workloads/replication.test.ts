@@ -124,7 +124,7 @@ test("dead letters are listed with their reason, and put back once, as they were
     log: createLogger("test", "fatal"),
     stop: new AbortController().signal,
   });
-  await connector.park([{ origin: record("7", "first"), code: "NOT_JSON", reason: "It is no JSON." }]);
+  await connector.park([{ origin: record("7", "first"), code: "MESSAGE", reason: "It is no JSON." }]);
   const lost = { ...record("8", "second"), code: "SCHEMA_UNKNOWN", reason: "The registry has no schema 5." };
   await parkMessages(producer, deadLetterTopic, "parquet", [lost]);
   await producer.disconnect();
@@ -138,7 +138,7 @@ test("dead letters are listed with their reason, and put back once, as they were
     time: "2026-05-28T20:26:40.000Z",
   };
   expect(letters).toEqual([
-    { ...at, offset: "0", topicOffset: "7", code: "NOT_JSON", reason: "It is no JSON." },
+    { ...at, offset: "0", topicOffset: "7", code: "MESSAGE", reason: "It is no JSON." },
     { ...at, offset: "1", topicOffset: "8", code: "SCHEMA_UNKNOWN", reason: "The registry has no schema 5." },
   ]);
   expect(await deadLettersOf(kafka, deadLetterTopic, 1)).toEqual(letters.slice(1));
