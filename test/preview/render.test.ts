@@ -41,6 +41,8 @@ describe("render", () => {
         "embargo/summit-new/StatefulSet-redis.yaml",
         "embargo/lfa/PersistentVolumeClaim-sdf-group-rubin.yaml",
         "efd/prod-lsstcam/CronJob-transformed-efd-prod.yaml",
+        "sasquatch/sasquatch-summit/Kafka-sasquatch.yaml",
+        "sasquatch/sasquatch-usdfprod/Kafka-sasquatch.yaml",
         "ceph/bts/policy-rubin-bts.json",
         "ceph/bts/policy-rubin-bts-users.json",
         "ceph/summit-new/notification-rubin-summit.json",
@@ -65,8 +67,10 @@ describe("render", () => {
     for (const file of written.filter((one) => one.endsWith(".yaml"))) {
       const object = parse(await readFile(join(prod, file), "utf8"));
       const place = object.kind === "Namespace" ? object.metadata.name : object.metadata.namespace;
-      const system = /^prod-/.test(place) ? "efd" : "embargo";
-      expect(file).toBe(`${system}/${place}/${object.kind}-${object.metadata.name}.yaml`);
+      const system = place === "sasquatch" ? "sasquatch" : /^prod-/.test(place) ? "efd" : "embargo";
+      // Sasquatch has the same namespace in each cluster: its folders are environments.
+      const folder = system === "sasquatch" ? file.split("/")[1] : place;
+      expect(file).toBe(`${system}/${folder}/${object.kind}-${object.metadata.name}.yaml`);
     }
   });
 
