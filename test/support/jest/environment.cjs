@@ -24,25 +24,27 @@ module.exports = class {
   constructor({ projectConfig: config }) {
     const global = globalThis;
     globalThis.requirePackage = require;
+    this.before = {
+      env: { ...process.env },
+      exit: process.exit,
+      console: globalThis.console,
+      handlers: new Map(signals.map((signal) => [signal, process.listeners(signal)])),
+    };
     this.moduleMocker = new ModuleMocker(global);
     const timerConfig = { idToRef: (id) => id, refToId: (timer) => timer };
     this.fakeTimers = new LegacyFakeTimers({ config, global, moduleMocker: this.moduleMocker, timerConfig });
     this.fakeTimersModern = new ModernFakeTimers({ config, global });
   }
 
-  async setup() {
-    this.before = {
-      env: { ...process.env },
-      exit: process.exit,
-      handlers: new Map(signals.map((signal) => [signal, process.listeners(signal)])),
-    };
-  }
+  async setup() {}
 
   async teardown() {
     this.fakeTimers.dispose();
     this.fakeTimersModern.dispose();
-    const { env, exit, handlers } = this.before;
-    process.exit = exit; // jest wraps it for each file
+    const { env, exit, console, handlers } = this.before;
+    // Jest has its own of both for each file.
+    process.exit = exit;
+    globalThis.console = console;
     process.exitCode = undefined;
     for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];
     Object.assign(process.env, env);
