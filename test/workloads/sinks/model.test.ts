@@ -4,7 +4,8 @@ import { AvroSchema } from "../../../workloads/src/lib/avro";
 import type { Logger } from "../../../workloads/src/lib/log";
 import type { ObjectStore } from "../../../workloads/src/lib/objectStore";
 import type { RecordReader } from "../../../workloads/src/lib/recordReader";
-import { shapeOf } from "../../../workloads/src/aggregator/shape";
+import { readFilters, shapeOf } from "../../../workloads/src/aggregator/shape";
+import { statisticsOf } from "../../../workloads/src/aggregator/statistics";
 import { type ClosedWindow, TopicWindows } from "../../../workloads/src/aggregator/windows";
 import { FileStore } from "../../../workloads/src/parquet-sink/files";
 import { ParquetSink } from "../../../workloads/src/parquet-sink/sink";
@@ -236,4 +237,26 @@ test("windows are the same when they are read again from the committed offset, w
     ),
     { numRuns: 300 },
   );
+});
+
+test.each([
+  { samples: [1, 2, 3], expected: { min: 1, q1: 1, mean: 2, median: 2, stdev: 1, q3: 3, max: 3 } },
+  { samples: [2, 1], expected: { min: 1, q1: 0.75, mean: 1.5, median: 1.5, stdev: Math.SQRT1_2, q3: 2.25, max: 2 } },
+  { samples: [7], expected: { min: 7, q1: null, mean: 7, median: 7, stdev: null, q3: null, max: 7 } },
+  { samples: [], expected: { min: null, q1: null, mean: null, median: null, stdev: null, q3: null, max: null } },
+])("statistics of $samples", ({ samples, expected }) => expect(statisticsOf(samples, 2)).toEqual(expected));
+
+test("filters: each fault is named", () => {
+  const filter = { topic: "t", fields: ["a", "b"], map: { a: "b", c: "d" } };
+  expect(readFilters(JSON.stringify([filter, { topic: "t", fields: [] }, { fields: ["a"] }])).faults).toEqual([
+    'FILTERS[0] (t) maps "c", which is not among its fields (a, b)',
+    'FILTERS[0] (t) gives two fields the name "b"',
+    "FILTERS[1] (t) has no list of fields",
+    "FILTERS[2] has no topic",
+    "FILTERS names topic t twice",
+  ]);
+  expect(readFilters("[").faults).toEqual([
+    'FILTERS is no JSON: give a list of {"topic": …, "fields": […], "map": {…}}',
+  ]);
+  expect(readFilters(JSON.stringify([{ topic: "t", fields: ["a"], map: { a: "z" } }])).faults).toEqual([]);
 });
