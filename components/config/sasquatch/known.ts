@@ -15,7 +15,7 @@ const efd: ClientConfig = {
   topics: { namespace: "lsst.sal" },
   timestamp: { field: "private_efdStamp", unit: "s" },
   writers: ["ts-salkafka"],
-  consumers: ["consdb", "obsloctap"],
+  consumers: ["consdb", "obsloctap", "ts-salkafka"], // CSCs read what other CSCs write
   colliding: [
     {
       components: ["GIS"],
