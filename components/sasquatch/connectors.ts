@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { matches } from "../../workloads/src/lib/topicSelector";
 import {
   bootstrapOf,
   clusterName,
@@ -8,6 +9,7 @@ import {
   secretName,
 } from "./environment";
 import type { ConnectorPlan, LongTermPlan } from "./plan";
+import { salTopics } from "./sal";
 
 /** Configuration of the connectors that run in Kafka Connect. */
 
@@ -71,8 +73,9 @@ function common(environment: Environment, plan: ConnectorPlan | LongTermPlan): C
  * topics. Its policy for a failing server is to try again and then to stop; "NOOP" would drop whole batches.
  */
 export function influxdbSink(environment: Environment, plan: ConnectorPlan, influxUrl: string): ConnectConnector {
-  const pattern = new RegExp(plan.patterns.java);
-  const topics = environment.plan.topics.map(({ topicName }) => topicName).filter((topic) => pattern.test(topic));
+  const topics = environment.plan.topics
+    .map(({ topicName }) => topicName)
+    .filter((topic) => matches(plan.selector, topic));
   if (topics.length === 0)
     throw new pulumi.RunError(
       `usdf:sasquatch.environments.${environment.name}.clients.${plan.client}: sink influxdb-sink names each topic, and ` +
@@ -116,6 +119,12 @@ export function jdbcSink(environment: Environment, plan: JdbcPlan): ConnectConne
   const { url, user, key } = plan.settings;
   const { namespace } = environment.settings;
   const parts = plan.selector.namespace.split(".").length + (plan.from === undefined ? 0 : 1);
+  const long = longTables(plan);
+  if (long.length > 0)
+    throw new pulumi.RunError(
+      `usdf:sasquatch.environments.${environment.name}.clients.${plan.client}.jdbc: ${long.length} of its topics would be ` +
+        `tables with names above ${maxTableName} bytes, which the database cuts off (${long[0]}). Give it to a client of fewer topics.`,
+    );
   return {
     name: plan.name,
     class: "io.confluent.connect.jdbc.JdbcSinkConnector",
@@ -144,6 +153,18 @@ export function jdbcSink(environment: Environment, plan: JdbcPlan): ConnectConne
     },
     secrets: [plan.kafkaUser, secretName],
   };
+}
+
+/** Longest name of a table in PostgreSQL; Oracle and others take more. */
+const maxTableName = 63;
+
+/** Tables of known topics whose names are too long. */
+function longTables({ selector, removePrefix }: JdbcPlan): string[] {
+  const { length } = selector.namespace;
+  return salTopics()
+    .filter(({ name }) => matches(selector, removePrefix + name))
+    .map(({ name }) => name.slice(length + 1).replace(".", "_"))
+    .filter((table) => table.length > maxTableName);
 }
 
 /**
