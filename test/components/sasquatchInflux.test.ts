@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { loadStackConfig, StackConfigError } from "../../components/config";
+import { loadStackConfig, type StackConfigError } from "../../components/config";
 import { type RecordedStack, readStackYaml, recordStack } from "../../local/record";
 import { ensureInfluxdb } from "../../local/services/influxdbBuild";
 import { desiredStateSchema } from "../../workloads/src/influxdb-setup/contract";

@@ -1,10 +1,14 @@
+import { execFile } from "node:child_process";
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual, promisify } from "node:util";
 import pino from "pino";
+import { startProcess, waitReady } from "../../local/process";
+import { ensurePrograms } from "../../local/services";
 import { type RunningInfluxdb, startInfluxdb } from "../../local/services/influxdb";
 import { readEnvironment, runBackup } from "../../workloads/src/influxdb-backup/backup";
 import { copyStable } from "../../workloads/src/influxdb-backup/folder";
-import { testAddress, testFolder } from "../support/network";
+import { testAddress, testFolder, until } from "../support/network";
 
 /** Backups of a real InfluxDB 2, restored into it and into another one. */
 const password = "reader-secret-1";
@@ -178,3 +182,70 @@ it("takes what other tools wrote, copies files of one moment, hands out what it 
     clearInterval(growing);
   }
 });
+
+it("keeps and gives back what InfluxDB 1.x's own tool dumps, and that tool refuses a database that is there", async () => {
+  const programs = { what: "InfluxDB 1.x", programs: ["influxd"], packages: ["influxdb"] };
+  const { influxd } = await ensurePrograms(programs);
+  const dir = join(folder.dir, "one-x");
+  mkdirSync(dir);
+  const address = testAddress(67);
+  const envOf = (data: string) => ({
+    PATH: process.env.PATH,
+    HOME: dir,
+    INFLUXDB_BIND_ADDRESS: `${address}:8088`,
+    INFLUXDB_HTTP_BIND_ADDRESS: `${address}:8086`,
+    INFLUXDB_META_DIR: join(dir, data, "meta"),
+    INFLUXDB_DATA_DIR: join(dir, data, "data"),
+    INFLUXDB_DATA_WAL_DIR: join(dir, data, "wal"),
+    INFLUXDB_MONITOR_STORE_ENABLED: "false",
+    INFLUXDB_REPORTING_DISABLED: "true",
+  });
+  const url = `http://${address}:8086`;
+  const start = async (data: string) => {
+    const logFile = join(dir, `${data}.log`);
+    const one = await startProcess({ name: "influxdb1", command: influxd!, args: [], env: envOf(data), logFile });
+    await waitReady(one, async () => (await fetch(`${url}/ping`)).status === 204, { timeoutMs: 30_000, pollMs: 20 });
+    return one;
+  };
+  let server = await start("lost");
+  const tool = (word: string, at: string) =>
+    promisify(execFile)(influxd!, [word, "-portable", "-host", `${address}:8088`, at], {
+      env: envOf("lost"),
+      timeout: 20_000,
+    });
+  const query = async (q: string) =>
+    (await (
+      await fetch(`${url}/query?db=efd&epoch=ns`, { method: "POST", body: new URLSearchParams({ q }) })
+    ).json()) as {
+      results: { series?: object[] }[];
+    };
+  try {
+    await query("CREATE DATABASE efd");
+    const points = Array.from(
+      { length: 500 },
+      (_, row) => `lsst.x,device=${row % 2} v=${row / 3} ${1_790_000_000 + row * 7200}`,
+    );
+    expect((await fetch(`${url}/write?db=efd&precision=s`, { method: "POST", body: points.join("\n") })).status).toBe(
+      204,
+    );
+    const before = await query("SELECT * FROM /.*/ GROUP BY *");
+    expect(before.results[0]!.series).toHaveLength(2);
+    const incoming = join(root, "incoming", "influxdb");
+    mkdirSync(incoming, { recursive: true });
+    await tool("backup", incoming);
+    await run("backup", undefined, { INCOMING: "influxdb" }, new Date("2026-11-30T03:00:00Z"));
+    await run("check", undefined);
+    const outgoing = join(root, "outgoing", "influxdb");
+    await expect(tool("restore", outgoing)).rejects.toThrow("Command failed");
+    expect(await query("SELECT * FROM /.*/ GROUP BY *")).toEqual(before);
+    // The volume is lost: the next server begins empty.
+    await server.stop();
+    server = await start("new");
+    await tool("restore", outgoing);
+    // The server opens the shards that it was given ("shard is disabled" until then) after the tool has ended.
+    const all = async () => isDeepStrictEqual(await query("SELECT * FROM /.*/ GROUP BY *"), before);
+    await until("all points to be back", all, { pollMs: 50, state: () => query("SELECT count(v) FROM /.*/") });
+  } finally {
+    await server.stop();
+  }
+}, 60_000);

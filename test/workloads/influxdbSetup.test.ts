@@ -371,7 +371,20 @@ describe("InfluxDB 2", () => {
       expect(rows.map(({ tag, time }) => `${tag} ${time / 1e6}`).sort()).toEqual([...windows.keys()].sort());
       for (const row of rows) {
         const members = windows.get(`${row.tag} ${row.time / 1e6}`)!;
-        const { name, tag, time, x_sum, x_count, x_min, x_max, n_sum, n_count, n_min, n_max, ...rest } = row as any; // eslint-disable-line @typescript-eslint/no-explicit-any -- a row
+        const {
+          name,
+          tag: _tag,
+          time: _time,
+          x_sum,
+          x_count,
+          x_min,
+          x_max,
+          n_sum,
+          n_count,
+          n_min,
+          n_max,
+          ...rest
+        } = row as any; // eslint-disable-line @typescript-eslint/no-explicit-any -- a row
         const xs = members.map(({ x }) => x);
         expect(name).toBe("lsst.sal.MTMount.azimuth");
         expect(rest).toEqual({}); // neither text nor booleans
