@@ -157,7 +157,7 @@ test("hourly files hold what was sent, read by pyarrow; what cannot be read is a
 
   const dead = (await stand.read("dead")).map(({ headers, value }) => {
     const text = Object.fromEntries(Object.entries(headers ?? {}).map(([name, one]) => [name, String(one)]));
-    return [text["dead-letter-code"], text["source-topic"], text["source-offset"], (value as Buffer).length];
+    return [text["usdf.reason"], text["usdf.topic"], text["usdf.offset"], (value as Buffer).length];
   });
   expect(dead).toEqual([
     ["MESSAGE", topic, "0", 7],

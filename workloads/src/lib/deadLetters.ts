@@ -1,4 +1,4 @@
-import type { KafkaMessage, Producer } from "kafkajs";
+import type { KafkaMessage, Message, Producer } from "kafkajs";
 
 /** A message that cannot be processed, and why. */
 export interface DeadLetter {
@@ -11,8 +11,8 @@ export interface DeadLetter {
 }
 
 /**
- * Puts messages into the dead-letter topic as they came, with headers that say where from and why. Resolves when every
- * replica in sync has them.
+ * Puts messages into the dead-letter topic as they came, with the `usdf.*` headers that the connector's dead letters have
+ * too. Resolves when every replica in sync has them. One that is too large with its headers goes without its value.
  */
 export async function parkMessages(
   producer: Producer,
@@ -20,22 +20,34 @@ export async function parkMessages(
   consumerGroup: string,
   letters: readonly DeadLetter[],
 ): Promise<void> {
-  await producer.send({
-    topic: deadLetterTopic,
-    acks: -1,
-    messages: letters.map(({ topic, partition, message, code, reason }) => ({
-      key: message.key,
-      value: message.value,
-      headers: {
-        ...message.headers,
-        "dead-letter-code": code,
-        "dead-letter-reason": reason.slice(0, 1_000),
-        "dead-letter-group": consumerGroup,
-        "source-topic": topic,
-        "source-partition": String(partition),
-        "source-offset": message.offset,
-        "source-timestamp": message.timestamp,
-      },
-    })),
-  });
+  for (const letter of letters) {
+    const message = messageOf(letter, consumerGroup);
+    const send = (one: Message) => producer.send({ topic: deadLetterTopic, acks: -1, messages: [one] });
+    try {
+      await send(message);
+    } catch (error) {
+      if ((error as { type?: unknown }).type !== "MESSAGE_TOO_LARGE") throw error;
+      await send({ ...message, value: null, headers: { ...message.headers, "usdf.value": "left out: too large" } });
+    }
+  }
+}
+
+function messageOf({ topic, partition, message, code, reason }: DeadLetter, consumerGroup: string): Message {
+  const { offset, timestamp, key, value } = message;
+  return {
+    key: `${topic}/${partition}/${offset}`,
+    value,
+    headers: {
+      ...message.headers,
+      "usdf.reason": code,
+      "usdf.message": reason.slice(0, 1_000),
+      "usdf.topic": topic,
+      "usdf.partition": String(partition),
+      "usdf.offset": offset,
+      "usdf.timestamp": timestamp,
+      "usdf.connector": consumerGroup,
+      "usdf.failed": new Date().toISOString(),
+      ...(key !== null && { "usdf.key": key }),
+    },
+  };
 }

@@ -1,6 +1,6 @@
 import type { KafkaMessage, Producer } from "kafkajs";
 import type { AvroRegistry, AvroSchema } from "./avro";
-import { parkMessages } from "./deadLetters";
+import { type DeadLetter, parkMessages } from "./deadLetters";
 import { FacilityError, messageOf } from "./errors";
 import type { Logger } from "./log";
 import { backoffMs, sleep } from "./process";
@@ -82,7 +82,7 @@ export class RecordReader {
     }
   }
 
-  private async park(letter: Parameters<typeof parkMessages>[3][number]): Promise<void> {
+  private async park(letter: DeadLetter): Promise<void> {
     const { producer, deadLetterTopic, consumerGroup, log, parked } = this.options;
     const { topic, partition, message, code, reason } = letter;
     await this.persistently("dead letter", async () => {
