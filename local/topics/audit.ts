@@ -6,7 +6,7 @@ import {
   type SasquatchEnvironment,
 } from "../../components/config";
 import { salNamespace, salTopics } from "../../components/sasquatch/sal";
-import { kindOf, matcherOf, type TopicSelector } from "../../workloads/src/lib/topicSelector";
+import { kindOf, matcherOf, namePrefix, type TopicSelector } from "../../workloads/src/lib/topicSelector";
 
 /** Which topics of an environment are stored, by what, and which are not. Names are as Kafka has them there. */
 export interface TopicsAudit {
@@ -87,6 +87,7 @@ export function auditTopics(environmentName: string, sasquatch: SasquatchConfig)
   };
 
   const used = new Set<unknown>();
+  const takenBy = new Map<string, Topic[]>(connectors.map(({ name }) => [name, []]));
   const rows = new Map<string, { -readonly [Key in keyof ComponentAudit]: ComponentAudit[Key] }>();
   const found = {
     notStored: [] as string[],
@@ -95,14 +96,18 @@ export function auditTopics(environmentName: string, sasquatch: SasquatchConfig)
     leftOut: [] as { topic: string; reason: string }[],
     colliding: [] as { topic: string; fields: readonly string[]; reason?: string }[],
   };
-  for (const { name, component, isMirrored, collisions } of topics) {
+  for (const topic of topics) {
+    const { name, component, isMirrored, collisions } = topic;
     const none = { component, topics: 0, stored: 0, notStored: 0, storedTwice: 0, leftOut: 0, connectors: [] };
     const row = rows.get(component) ?? none;
     rows.set(component, row);
     row.topics += 1;
     const takers = askedOf(component).filter(({ takes }) => takes(name));
     const names = takers.map((connector) => connector.name);
-    row.connectors = [...new Set([...row.connectors, ...names])];
+    for (const taker of names) {
+      takenBy.get(taker)!.push(topic);
+      if (!row.connectors.includes(taker)) row.connectors = [...row.connectors, taker];
+    }
     if (takers.length > 1) {
       row.storedTwice += 1;
       found.storedTwice.push({ topic: name, connectors: names });
@@ -131,7 +136,7 @@ export function auditTopics(environmentName: string, sasquatch: SasquatchConfig)
     stored: [...rows.values()].reduce((sum, { stored }) => sum + stored, 0),
     ...found,
     dead: [
-      ...deadParts(clients, topics),
+      ...deadParts(clients, takenBy),
       ...exceptions
         .filter((one) => !used.has(one) && one.reason !== declaredWithout && isKnowable(one.selector))
         .map(({ entry }) => ({ entry })),
@@ -203,23 +208,26 @@ function exceptionsOf(environment: SasquatchEnvironment, clients: readonly Clien
 }
 
 /** Parts, and components and names in them, that take none of the topics. What is left for the future (rest) is never dead. */
-function deadParts(clients: readonly Client[], topics: readonly Topic[]): TopicsAudit["dead"] {
+function deadParts(clients: readonly Client[], takenBy: ReadonlyMap<string, readonly Topic[]>): TopicsAudit["dead"] {
   return clients.flatMap((client) =>
     client.connectors
       .filter(({ selector, settings }) => isKnowable(selector) && !settings.rest)
-      .flatMap(({ part, selector }) => {
+      .flatMap(({ name: connector, part, selector }) => {
         const entry = `clients.${client.name}${part === undefined ? "" : `.connectors.${part}`}`;
-        const takes = matcherOf(selector);
-        const taken = topics.filter(({ name }) => takes(name));
+        const taken = takenBy.get(connector) ?? [];
         if (taken.length === 0) return [{ entry }];
-        const parts = taken.map(({ name }) => name.split(".").slice(selector.from === undefined ? 2 : 3));
-        const components = new Set(parts.map(([component]) => component));
-        const names = new Set(parts.flatMap((path) => [path.join("."), path.slice(1).join(".")]));
-        const kinds = new Set(taken.map(({ name }) => kindOf(name)));
+        const { components = [], topics = [], kinds = [] } = selector;
+        const prefix = namePrefix(selector);
+        const isNamed = (name: string) =>
+          taken.some((topic) =>
+            [topic.name.slice(prefix.length), topic.name.slice(prefix.length + topic.component.length + 1)].includes(
+              name,
+            ),
+          );
         return [
-          ...(selector.components ?? []).filter((one) => !components.has(one)),
-          ...(selector.topics ?? []).filter((one) => !names.has(one)),
-          ...(selector.kinds ?? []).filter((one) => !kinds.has(one)),
+          ...components.filter((one) => !taken.some(({ component }) => component === one)),
+          ...topics.filter((one) => !isNamed(one)),
+          ...kinds.filter((one) => !taken.some(({ name }) => kindOf(name) === one)),
         ].map((name) => ({ entry, name }));
       }),
   );
