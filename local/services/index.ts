@@ -3,13 +3,7 @@ export { cacheDir, ensurePrograms, findProgram, installCommand, MissingPrerequis
 export { type InfluxdbOptions, type RunningInfluxdb, startInfluxdb, startInfluxdbServer } from "./influxdb";
 export { ensureInfluxdb } from "./influxdbBuild";
 export { ensureKafka, startKafka, type KafkaOptions, type RunningKafka } from "./kafka";
-export {
-  ensureMirrorMaker,
-  mirrorConnectors,
-  type MirrorMakerSpec,
-  type RunningMirrorMaker,
-  startMirrorMaker,
-} from "./mirrorMaker";
+export { ensureMirrorMaker, type MirrorMakerSpec, type RunningMirrorMaker, startMirrorMaker } from "./mirrorMaker";
 export { ensurePostgres, startPostgres, type PostgresOptions, type RunningPostgres } from "./postgres";
 export { ensureRedis, redisAnswers, startRedis, type RedisOptions, type RunningRedis } from "./redis";
 export { ensureRegistry, registryUrl, type RunningRegistry, startRegistry } from "./registry";
