@@ -12,7 +12,7 @@ export interface DeclaredSecret {
   readonly name: string;
   /** Keys that a declared object gives it; none where no object makes it. */
   readonly provided: ReadonlySet<string>;
-  /** Keys that pods refer to. */
+  /** Keys that pods, or objects that an operator makes pods of, refer to. */
   readonly wanted: ReadonlySet<string>;
 }
 
@@ -22,6 +22,12 @@ export function declaredSecrets({ objects }: Declaration): DeclaredSecret[] {
     const { environment, place } = group[0]!;
     const namespace = (group[0]!.content as Manifest).metadata.namespace!;
     const provided = new Map(group.flatMap(({ content }) => providedSecret(content as Manifest)));
+    // Certificates and passwords that an operator makes come from nowhere else: one that nobody uses is no finding.
+    const made = new Set(
+      group
+        .filter(({ kind }) => !["Secret", "ExternalSecret", "VaultSecret"].includes(kind))
+        .flatMap(({ content }) => providedSecret(content as Manifest).map(([name]) => name)),
+    );
     const wanted = new Map<string, Set<string>>();
     for (const [name, key] of group.flatMap(references)) {
       const keys = wanted.get(name) ?? new Set();
@@ -33,13 +39,14 @@ export function declaredSecrets({ objects }: Declaration): DeclaredSecret[] {
     return names.map((name) => {
       const keys = wanted.get(name) ?? none;
       // A Secret that may get any key has all that are wanted.
-      const given = provided.has(name) ? (provided.get(name) ?? keys) : none;
+      const all = provided.has(name) ? (provided.get(name) ?? keys) : none;
+      const given = made.has(name) ? new Set([...all].filter((key) => keys.has(key))) : all;
       return { environment, place, namespace, name, provided: given, wanted: keys };
     });
   });
 }
 
-/** Secrets that the pods of an object refer to, with the key, or without where it is every key. */
+/** Secrets that the pods of an object refer to, or what an operator makes of it, with the key, or without where it is every key. */
 function references(object: DeclaredObject): [name: string, key: string | undefined][] {
   const found: [string, string | undefined][] = [];
   for (const { env = [], envFrom = [] } of containersOf(object)) {
@@ -49,5 +56,23 @@ function references(object: DeclaredObject): [name: string, key: string | undefi
   }
   for (const { secret } of podTemplateOf(object)?.spec.volumes ?? [])
     if (secret) for (const key of secret.items ?? [undefined]) found.push([secret.secretName, key?.key]);
-  return found;
+  const { apiVersion, spec } = object.content as Manifest;
+  return apiVersion?.startsWith("kafka.strimzi.io/") ? [...found, ...strimziReferences(spec)] : found;
+}
+
+/** Secrets that an object of Strimzi refers to: by key, by certificate or password, or in the text of a setting. */
+function strimziReferences(value: unknown): [name: string, key: string | undefined][] {
+  if (typeof value === "string") {
+    const matches = value.matchAll(/\$\{secrets:[^/}]+\/([^:}]+):([^}]+)\}/g);
+    return [...matches].map(([, name, key]) => [name!, key]);
+  }
+  if (typeof value !== "object" || value === null) return [];
+  const { secretName, secretKeyRef, password, certificate, key } = value as Record<string, unknown>;
+  const named = typeof secretName === "string" ? [password, certificate, key] : [];
+  const reference = secretKeyRef as { name: string; key: string } | undefined;
+  return [
+    ...named.flatMap((one): [string, string][] => (typeof one === "string" ? [[secretName as string, one]] : [])),
+    ...(reference === undefined ? [] : [[reference.name, reference.key] as [string, string]]),
+    ...Object.values(value).flatMap(strimziReferences),
+  ];
 }

@@ -213,7 +213,7 @@ export function program(get: () => Stand): void {
           config,
           state: { version: 3, deployment: { ...deployment, resources: older } },
         });
-        expect(complaints).toHaveLength(2);
+        expect(complaints).toHaveLength(3);
         expect(complaints.sort()[1]).toContain(
           "kubernetes:apps/v1:StatefulSet::ours-redis is not in test/engine/recorded/everything.json",
         );
