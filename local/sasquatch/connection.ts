@@ -37,6 +37,8 @@ export async function kafkaOf({ env, brokers }: KafkaOptions): Promise<Kafka> {
 }
 
 async function localVariables(): Promise<NodeJS.ProcessEnv> {
-  const { localEnvironment } = await import("../runner");
-  return (await localEnvironment("connector")).env;
+  const { localStack } = await import("../runner");
+  const { efd } = await localStack();
+  if (!efd) throw new CommandError("The local stack has no Kafka; name one with --brokers.", exitCodes.notRunning);
+  return { KAFKA_BROKERS: efd.sal.brokers.join(",") };
 }
