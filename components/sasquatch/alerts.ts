@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type Alert, alertRules } from "../platform";
 import { clusterName, type Environment, labelsOf } from "./environment";
+import { influxAlerts } from "./influx";
 import { needsConnect } from "./users";
 
 /** Alerts of an environment: what stops data, what loses it later, and what a person decides. */
@@ -40,6 +41,7 @@ export function alertsOf({ settings, plan }: Pick<Environment, "settings" | "pla
     ...(plan.mirrors.length > 0 ? mirrorAlerts(inNamespace) : []),
     ...(needsConnect(plan) || plan.mirrors.length > 0 ? [taskFailed(inNamespace)] : []),
     ...(isDeclared ? [certificates(namespace), registryDown(inNamespace)] : []),
+    ...influxAlerts({ settings }),
   ];
 }
 

@@ -257,6 +257,15 @@ it("backups go the way of their edition, and a restore waits for a person", () =
   }
 });
 
+it("a backup or set-up without success is told of, where there is one", () => {
+  const alertsOf = (name: string): string[] =>
+    of(name)
+      .find("PrometheusRule", "sasquatch-alerts")
+      .spec.groups.flatMap(({ rules }: Json) => rules.map(({ alert }: Json) => alert));
+  for (const name of Object.keys(environments()))
+    expect(alertsOf(name)).toEqual(expect.arrayContaining(["SasquatchInfluxdbNotAsDeclared", "SasquatchBackupLate"]));
+});
+
 describe("configuration refuses", () => {
   const faultsOf = (change: Json, name = "usdfdev"): readonly string[] => {
     const one = { ...environments()[name], ...change };

@@ -1,2 +1,3 @@
+export { influxAlerts } from "./alerts";
 export { desiredState } from "./desired";
 export { InfluxStack, influxSecretFields, influxUrlOf } from "./influxStack";
