@@ -1,5 +1,10 @@
 import { loadStackConfig } from "../../components/config";
 import { planOf } from "../../components/sasquatch/plan";
+import { readStackYaml, recordStack } from "../../local/record";
+import { aggregatorContract } from "../../workloads/src/aggregator/contract";
+import { parseEnv } from "../../workloads/src/lib/contract";
+import { parquetSinkContract } from "../../workloads/src/parquet-sink/contract";
+import { envOf, Objects } from "./objects";
 
 const least = { kubeContext: "k", host: "h.example.org", secrets: { path: "secret/a/b" } };
 const { sasquatch } = loadStackConfig(
@@ -41,4 +46,43 @@ test("who aggregates may read what is mirrored, and write topics of this cluster
     ["summit.lsst.mine.", ["Describe", "Read"]],
     ["lsst.mine.", ["Create", "Describe", "Read", "Write"]],
   ]);
+});
+
+test("their pods have what the programs need, and no more of the network", async () => {
+  const parquet = { bucket: "efd-parquet", endpointUrl: "https://s3.example.org:8443/" };
+  const environments = {
+    usdfprod: {
+      ...least,
+      mirrors: { summit: { bootstrap: "s:9094" } },
+      clients: { mine: { from: "summit", parquet } },
+    },
+  };
+  const { config } = readStackYaml("prod") as { config: Record<string, unknown> };
+  const clients = { mine: { topics: { namespace: "lsst.mine" }, aggregate: { windowSeconds: 10 } } };
+  const own = { "usdf:platform": config["usdf:platform"], "usdf:sasquatch": { clients, environments } };
+  const recorded = await recordStack("prod", { config: { config: own } as never });
+  const objects = new Objects(recorded, "sasquatch");
+  const sink = objects.find("Deployment", "sasquatch-parquet-sink-mine");
+  const aggregator = objects.find("Deployment", "sasquatch-aggregator-mine");
+  expect(parseEnv(parquetSinkContract, envOf(sink))).toMatchObject({
+    BUCKET: "efd-parquet",
+    TOPIC_PATTERN: "^summit\\.lsst\\.mine\\..+$",
+    REGISTRY_URL: "http://sasquatch-schema-registry-summit:8081",
+    TIMESTAMP_FIELD: "private_efdStamp",
+    DEAD_LETTER_TOPIC: "dead-letters.mine-parquet",
+    AWS_ACCESS_KEY_ID: "secret/sasquatch/s3-access-key-id",
+    AWS_SECRET_ACCESS_KEY: "secret/sasquatch/s3-secret-access-key",
+  });
+  expect(parseEnv(aggregatorContract, envOf(aggregator))).toMatchObject({
+    WINDOW_SECONDS: 10,
+    REMOVE_PREFIX: "summit.",
+    REGISTRY_URL: "http://sasquatch-schema-registry-summit:8081",
+    OUTPUT_REGISTRY_URL: "http://sasquatch-schema-registry:8081",
+  });
+  const ports = (name: string) =>
+    (objects.find("NetworkPolicy", name).spec.egress as { ports: { port: number }[] }[]).flatMap((rule) =>
+      rule.ports.map(({ port }) => port),
+    );
+  expect(new Set(ports("sasquatch-parquet-sink-mine"))).toEqual(new Set([53, 9093, 8081, 8443]));
+  expect(new Set(ports("sasquatch-aggregator-mine"))).toEqual(new Set([53, 9093, 8081]));
 });
