@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { KafkaConfig } from "kafkajs";
 import { ConfigError } from "../lib/contract";
 import { messageOf } from "../lib/errors";
+import { brokerFaults } from "../lib/kafka";
 import { enqueueContract, type EnqueueEnv } from "./contract";
 import { pythonRegexp } from "../lib/pythonRegexp";
 
@@ -57,11 +58,7 @@ function kafkaSource(env: EnqueueEnv, faults: string[]): KafkaSource | undefined
   if (cluster === undefined) faults.push("KAFKA_CLUSTER is missing: ENQUEUE_MODE=kafka needs the bootstrap servers");
   if (kafkaTopic === undefined) faults.push("KAFKA_TOPIC is missing: ENQUEUE_MODE=kafka needs the topic");
   const brokers = (cluster ?? "").split(",").map((broker) => broker.trim());
-  for (const broker of cluster === undefined ? [] : brokers) {
-    if (!/^[^\s:]+:\d{1,5}$|^\[[^\]]+\]:\d{1,5}$/.test(broker)) {
-      faults.push(`KAFKA_CLUSTER="${cluster}" is refused: "${broker}" is not host:port`);
-    }
-  }
+  if (cluster !== undefined) faults.push(...brokerFaults("KAFKA_CLUSTER", brokers));
   const { KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = env;
   if (mechanism !== undefined && (username === undefined || password === undefined)) {
     faults.push(`KAFKA_SASL_MECHANISM=${mechanism} needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD`);

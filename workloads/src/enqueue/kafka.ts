@@ -1,6 +1,7 @@
-import { type Consumer, type EachBatchPayload, Kafka, type KafkaMessage, logLevel } from "kafkajs";
+import type { Consumer, EachBatchPayload, KafkaMessage } from "kafkajs";
 import { messageOf } from "../lib/errors";
 import type { Probe } from "../lib/http";
+import { kafkaClient } from "../lib/kafka";
 import { readNotificationText } from "../lib/notification";
 import { backoffMs, sleep, stopped } from "../lib/process";
 import type { KafkaSource } from "./config";
@@ -47,20 +48,7 @@ export class KafkaEnqueue {
 
   constructor(private readonly options: KafkaEnqueueOptions) {
     const { source, log } = options;
-    const kafka = new Kafka({
-      ...source.connection,
-      connectionTimeout: 5_000,
-      requestTimeout: 30_000,
-      retry: { initialRetryTime: 300, maxRetryTime: maxMs, retries: 2 }, // we try again ourselves, and say so
-      logLevel: logLevel.INFO,
-      logCreator: () => (entry) => {
-        const { message, error, ...fields } = entry.log;
-        const detail = { kafka: entry.namespace, error: error as unknown, groupId: fields.groupId as unknown };
-        if (entry.level === logLevel.ERROR) log.warn(detail, message);
-        else if (entry.level === logLevel.WARN) log.info(detail, message);
-        else log.debug(detail, message);
-      },
-    });
+    const kafka = kafkaClient(source.connection, log);
     this.consumer = kafka.consumer({
       groupId: source.consumerGroup,
       allowAutoTopicCreation: false, // a misspelt topic must be an error, not a new topic
