@@ -193,9 +193,7 @@ async function runBinary(program: string, args: readonly string[], output = 2, n
   const { setPriority } = await import("node:os");
   const { join } = await import("node:path");
   const { checkout } = await import("../state");
-  // Every core is busy: threads that collect garbage beside the program would only wait for each other.
-  const flags = ["--single-threaded-gc", "--max-semi-space-size=64"];
-  const child = spawn(process.execPath, [...flags, join(checkout, "node_modules", ".bin", program), ...args], {
+  const child = spawn(join(checkout, "node_modules", ".bin", program), args, {
     cwd: checkout,
     stdio: ["ignore", output, output],
   });
