@@ -11,7 +11,10 @@ import { Objects } from "./objects";
 
 const vault = {
   address: "https://vault",
-  authMounts: { "usdf-embargo-dmz": "k8s/dmz", "usdf-consdb": "k8s/consdb", c: "k8s/c" },
+  authMounts: {
+    ...{ "usdf-embargo-dmz": "k8s/dmz", "usdf-consdb": "k8s/consdb", c: "k8s/c" },
+    ...{ "summit-lsp": "k8s/summit", "base-lsp": "k8s/base", "usdf-rsp": "k8s/rsp" },
+  },
 };
 const environments = { e: { kubeContext: "c", bucket: "b", profile: "p", butlerRepo: "s3://b/butler.yaml" } };
 
@@ -30,7 +33,15 @@ describe("who reads the secrets of an environment in Vault", () => {
     const yaml = readStackYaml("prod");
     yaml.config["usdf:platform"] = { ...(yaml.config["usdf:platform"] as object), vault };
     const recorded = await recordStack("prod", { config: yaml });
-    const names = policies(recorded).map(({ name }) => name.replace(/^usdf-prod-(embargo|efd)-/, ""));
+    const [ofSasquatch, others] = [true, false].map((is) =>
+      policies(recorded).filter(({ name }) => /^usdf-prod-sasquatch-/.test(name) === is),
+    ) as [Record<string, any>[], Record<string, any>[]];
+    const grants = ofSasquatch.map(({ name, policy }) => [name, ...policy.matchAll(/path "(secret\/.*)"/g)].flat());
+    const path = (name: string) => `secret/data/rubin/sasquatch/${name}`;
+    expect(grants.map(([name, , ...paths]) => `${name} ${paths.join()}`).sort()).toEqual(
+      ["base", "summit", "usdfprod"].map((name) => `usdf-prod-sasquatch-${name} ${path(name)}`),
+    );
+    const names = others.map(({ name }) => name.replace(/^usdf-prod-(embargo|efd)-/, ""));
     const ofEfd = ["prod-latiss", "prod-lsstcam", "prod-lsstcomcam"];
     expect(names.sort()).toEqual(["bts", "lfa", ...ofEfd, "sts", "summit", "summit-new", "tts"]);
     for (const name of names) {
