@@ -1,10 +1,20 @@
 import { type RecordedStack, recordStack } from "../../local/record";
 
-const stacks = new Map<string, Promise<RecordedStack>>();
+/** Test files of one process share them: recording a stack takes seconds. */
+const shared = globalThis as { recordedStacks?: Map<string, Promise<RecordedStack>> };
 
-/** A stack as its file has it, recorded once a test file. Who changes anything in it changes a copy. */
+/** A stack as its file has it, recorded once a process and frozen. Who changes anything in it changes a copy. */
 export function recorded(stack: string): Promise<RecordedStack> {
-  const known = stacks.get(stack) ?? recordStack(stack);
+  const stacks = (shared.recordedStacks ??= new Map());
+  const known = stacks.get(stack) ?? recordStack(stack).then(frozen);
   stacks.set(stack, known);
   return known;
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    Object.values(value).forEach(frozen);
+  }
+  return value;
 }
