@@ -12,8 +12,8 @@ import { type BenchResult, byTurns, rssMb } from "./harness";
 
 const messages = 200_000;
 const rounds = 1;
-/** What Telegraf 1.36's kafka_consumer was seen to write of the same records on such a machine: it is not run here. */
-const telegrafPointsPerSecond = 14_000;
+/** What Telegraf's kafka_consumer was seen to write, as a share of the bare writer beside it (14,000 of 78,000 points/s): it is not run here. */
+const telegrafShare = 14 / 78;
 const baseS = 1_764_000_000;
 const stampS = (n: number) => baseS + n / 1024;
 
@@ -39,6 +39,8 @@ export async function bench(): Promise<BenchResult[]> {
 
 async function measure(stand: ConnectorStand): Promise<BenchResult[]> {
   let peakRssMb = 0;
+  /** CPU of the last run. */
+  let cpuSeconds = 0;
   /** Topics are filled before they are read, so that a backlog of that many is what waits. */
   const fill = async (count: number, from = 0) => {
     const topic = `lsst.sal.${stand.unique("Bench")}.telemetry`;
@@ -61,6 +63,7 @@ async function measure(stand: ConnectorStand): Promise<BenchResult[]> {
     await until("all points", async () => (await pod.metric("usdf_connector_points_total")) >= count, { timeoutMs: 120_000, pollMs: 20 }); // prettier-ignore
     const perSecond = ((count - first) / (performance.now() - startMs)) * 1000;
     await stand.committedBecomes(name, topic, count);
+    cpuSeconds = await pod.metric("process_cpu_seconds_total");
     peakRssMb = Math.max(peakRssMb, rssMb(pod.pid, true));
     await pod.stop();
     return perSecond;
@@ -86,7 +89,8 @@ async function measure(stand: ConnectorStand): Promise<BenchResult[]> {
   const [large, small] = [await fill(messages), await fill(messages / 10)];
   const ours = () => drain(large.topic, messages);
   const rates = await byTurns(rounds, ours, bare);
-  const once = await drain(small.topic, messages / 10);
+  const tenfoldCpuSeconds = cpuSeconds;
+  await drain(small.topic, messages / 10);
   const lateMs = await lateness(stand, Math.round(rates.figure / 2));
   const about = `connector, ${messages.toLocaleString("en-US")} Avro records of 30 fields`;
   return [
@@ -97,14 +101,21 @@ async function measure(stand: ConnectorStand): Promise<BenchResult[]> {
       bareAbout: "the lines made before, 4 connections × 5,000 lines",
       bound: { ratioAtLeast: 0.5 },
     },
-    { name: `${about}: 2.5 × Telegraf's ${telegrafPointsPerSecond} (cited)`, unit: "points/s", figure: rates.figure, bound: { atLeast: 2.5 * telegrafPointsPerSecond } }, // prettier-ignore
     {
-      name: "connector, 10 × the backlog",
+      name: `${about}: beside Telegraf`,
       unit: "points/s",
       figure: rates.figure,
-      bare: once,
-      bareAbout: "the rate of 1 ×",
-      bound: { ratioAtLeast: 0.7 },
+      bare: rates.bare * telegrafShare,
+      bareAbout: "Telegraf's share of the bare writer, as cited",
+      bound: { ratioAtLeast: 2.5 },
+    },
+    {
+      name: "connector, CPU of 10 × the backlog",
+      unit: "s",
+      figure: tenfoldCpuSeconds,
+      bare: 10 * cpuSeconds,
+      bareAbout: "10 × that of 1 ×, start included",
+      bound: { ratioAtMost: 1.2 },
     },
     { name: "connector, most memory with a backlog", unit: "MB", figure: peakRssMb, bound: { atMost: 300 } },
     {

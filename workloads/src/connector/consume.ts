@@ -24,8 +24,8 @@ export interface ConsumeOptions {
 }
 
 /** Bytes of one fetch: of a partition, and of all together. Two of them are in memory, besides what is written. */
-const partitionBytes = 1 << 20;
-const fetchBytes = 8 << 20;
+const partitionBytes = 1 << 19;
+const fetchBytes = 4 << 20;
 /** Least time between two commits; after a crash so much comes again, to the same points. */
 const commitMs = 250;
 /** First and largest delay after Kafka failed, ms. */
