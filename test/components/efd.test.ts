@@ -9,12 +9,13 @@ import { stackConfig } from "../../local/stackConfig";
 import { readOptions } from "../../workloads/src/transform-efd/options";
 import { envOf, Objects, podOf } from "./objects";
 import { type Variant, variants } from "./efdTable";
+import { recorded as recordedStack } from "../support/recorded";
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- objects of many kinds, looked into field by field */
 
 const recorded: Record<string, RecordedStack> = {};
 beforeAll(async () => {
-  for (const stack of ["prod", "dev"]) recorded[stack] = await recordStack(stack);
+  for (const stack of ["prod", "dev"]) recorded[stack] = await recordedStack(stack);
 });
 const namespaces = [...new Set(variants.map(({ namespace }) => namespace))];
 const stackOf = (namespace: string) => recorded[namespace.split("-")[0]!]!;

@@ -2,15 +2,16 @@
 import { declarationOf } from "../../local/preview/declaration";
 import { checkDeclaration } from "../../local/preview/checks";
 import { checkPolicies } from "../../local/preview/checks/policies";
-import { type RecordedStack, recordStack } from "../../local/record";
+import { type RecordedStack } from "../../local/record";
 import { exceptions } from "../../policy/exceptions";
 import { type PolicyObject, rules, titleOf, unknown, violationsOf } from "../../policy/rules";
+import { recorded as recordedStack } from "../support/recorded";
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- inputs of any kind */
 jest.setTimeout(120_000);
 const stacks = new Map<string, RecordedStack>();
 beforeAll(async () => {
-  for (const stack of ["prod", "dev", "local"]) stacks.set(stack, await recordStack(stack));
+  for (const stack of ["prod", "dev", "local"]) stacks.set(stack, await recordedStack(stack));
 });
 
 const amounts = { cpu: "1", memory: "1Gi" };

@@ -1,7 +1,8 @@
 import { checkDeclaration } from "../../local/preview/checks";
 import { declarationOf } from "../../local/preview/declaration";
 import type { Declaration } from "../../local/preview/model";
-import { type RecordedResource, type RecordedStack, recordStack } from "../../local/record";
+import { type RecordedResource, type RecordedStack } from "../../local/record";
+import { recorded as recordedStack } from "../support/recorded";
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- the tests break any field of any object */
 type Break = (resources: RecordedResource[]) => void;
@@ -10,7 +11,7 @@ let recorded: RecordedStack;
 let before: Set<string>;
 
 beforeAll(async () => {
-  recorded = await recordStack("prod");
+  recorded = await recordedStack("prod");
   before = new Set(show(declarationOf(recorded)));
 });
 const show = (declaration: Declaration) =>
@@ -223,7 +224,7 @@ it("lets Services share an address when both say so", () => {
 });
 
 it("tells that test is fed with another bucket than it ingests, as it is today", async () => {
-  const findings = checkDeclaration(declarationOf(await recordStack("dev")));
+  const findings = checkDeclaration(declarationOf(await recordedStack("dev")));
   expect(findings).toContainEqual({
     level: "warning",
     stack: "dev",

@@ -5,7 +5,7 @@ import kubernetes from "../../components/platform/schemas/kubernetes.json";
 import { knownKinds, type KubernetesObject, schemaOf, validateObject } from "../../components/platform/schemas";
 import { patternOf } from "../../components/platform/schemas/schema";
 import { declarationOf } from "../../local/preview/declaration";
-import { recordStack } from "../../local/record";
+import { recorded as recordedStack } from "../support/recorded";
 
 const deployment = (spec: object = {}, container: object = {}): KubernetesObject => ({
   apiVersion: "apps/v1",
@@ -126,7 +126,7 @@ describe("held against ajv", () => {
   it("agrees on every object of every stack, and on each of them with any one thing broken", async () => {
     const objects: KubernetesObject[] = [];
     for (const stack of ["prod", "dev", "local"])
-      for (const { type, content } of declarationOf(await recordStack(stack)).objects)
+      for (const { type, content } of declarationOf(await recordedStack(stack)).objects)
         if (type === "kubernetes") objects.push(content);
     expect(objects.filter((object) => !accepts(object) || validateObject(object).length > 0)).toEqual([]);
 
