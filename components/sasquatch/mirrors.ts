@@ -4,11 +4,6 @@ import type { MirrorPlan } from "./plan";
 /** Kafka user, consumer group and internal topics of the workers. */
 export const mirrorUserName = `${clusterName}-mirror`;
 
-const policies = {
-  default: "org.apache.kafka.connect.mirror.DefaultReplicationPolicy",
-  identity: "org.apache.kafka.connect.mirror.IdentityReplicationPolicy",
-} as const;
-
 /** What Kafka leaves out by itself when it copies a topic's configuration; said, since it must stay so at any version. */
 const keptConfig = [
   "follower.replication.throttled.replicas",
@@ -58,12 +53,13 @@ export function mirroring(environment: Pick<Environment, "name" | "settings" | "
 }
 
 function mirrorSpec({ kafka, mirrors }: Environment["settings"], mirror: MirrorPlan) {
-  const { from, bootstrap, policy, patterns, offset, offsetSyncs } = mirror;
+  const { from, bootstrap, patterns, offset, offsetSyncs } = mirror;
   const { user, tasks, requestTimeoutSeconds, caField } = mirrors[from]!;
   const passwordField = mirrorPasswordField(from, mirrors[from]!);
   const common = {
-    "replication.policy.class": policies[policy],
-    "replication.policy.separator": policy === "default" ? "." : "",
+    // A topic is named `<alias>.<topic>`: with names as at the source nobody could tell what must not go back.
+    "replication.policy.class": "org.apache.kafka.connect.mirror.DefaultReplicationPolicy",
+    "replication.policy.separator": ".",
     "offset-syncs.topic.location": offsetSyncs,
   };
   const timeoutMs = requestTimeoutSeconds * 1000;

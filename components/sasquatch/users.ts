@@ -124,10 +124,8 @@ function workerAcls(groupId: string): Acl[] {
  */
 function mirrorUser(plan: Plan): UserPlan {
   const operations = ["Read", "Write", "Create", "Describe", "DescribeConfigs", "Alter", "AlterConfigs"];
-  const acls = plan.mirrors.flatMap(({ from, to, policy, patterns }): Acl[] => [
-    ...(policy === "default"
-      ? [topic(`${from}.`, operations, "prefix")]
-      : identityPrefixes(patterns).map((prefix) => topic(prefix, operations, "prefix"))),
+  const acls = plan.mirrors.flatMap(({ from, to }): Acl[] => [
+    topic(`${from}.`, operations, "prefix"),
     topic(`mm2-offset-syncs.${to}.internal`, operations),
     topic(`mm2-offset-syncs.${from}.internal`, operations),
   ]);
@@ -145,11 +143,6 @@ function mirrorUser(plan: Plan): UserPlan {
       { resource: { type: "cluster" }, operations: ["Describe"] },
     ]),
   };
-}
-
-/** What names begin with that a pattern takes, as far as it is plain text. */
-function identityPrefixes(patterns: readonly string[]): string[] {
-  return patterns.map((pattern) => /^\^?((?:[\w-]|\\\.)*)/.exec(pattern)![1]!.replaceAll("\\.", "."));
 }
 
 /** The same resource named twice is one entry with the operations of both. */

@@ -166,10 +166,10 @@ function topicsOf(sasquatch: SasquatchConfig, environment: SasquatchEnvironment,
   for (const { name } of [...declared, ...environment.kafkaTopics]) add(name, namespaceOf(name), false);
 
   const elsewhere = clients.filter(({ from }) => from !== undefined).flatMap(({ kafkaTopics }) => kafkaTopics);
-  for (const [alias, { policy }] of Object.entries(environment.mirrors)) {
+  for (const alias of Object.keys(environment.mirrors)) {
     const selectors = mirroredSelectors(sasquatch.clients, environment, alias).map(matcherOf);
     const isTaken = (name: string) => selectors.some((takes) => takes(name));
-    const here = (name: string) => (policy === "identity" ? name : `${alias}.${name}`);
+    const here = (name: string) => `${alias}.${name}`;
     for (const { name, component, collisions } of salTopics())
       if (isTaken(name)) add(here(name), component, true, collisions);
     for (const { name } of elsewhere) if (isTaken(name)) add(here(name), namespaceOf(name), true);
@@ -189,10 +189,10 @@ const selectorsOf = ({ name, topics, ...client }: Client, key: "unstored" | "col
 
 function exceptionsOf(environment: SasquatchEnvironment, clients: readonly Client[]): Exception[] {
   const ofClients = clients.flatMap((client) => selectorsOf(client, "unstored"));
-  const ofMirrors = Object.entries(environment.mirrors).flatMap(([alias, { policy, unstored }]) =>
+  const ofMirrors = Object.entries(environment.mirrors).flatMap(([alias, { unstored }]) =>
     unstored.map(({ reason, ...selector }, index) => ({
       entry: `mirrors.${alias}.unstored[${index}]`,
-      selector: policy === "identity" ? selector : { ...selector, from: alias },
+      selector: { ...selector, from: alias },
       reason,
     })),
   );

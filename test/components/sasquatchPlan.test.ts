@@ -252,20 +252,14 @@ const refused: { about: string; raw: Parameters<typeof stackWith>[0]; says: stri
     says: `${usdfprod}.mirrors.usdfprod is this environment itself: its topics are here already. Take it away.`,
   },
   {
-    about: "identity in both directions",
-    raw: {
-      site: {
-        mirrors: {
-          usdfprod: {
-            bootstrap: "u:9094",
-            policy: "identity",
-            topics: [{ namespace: "lsst.sal", components: ["Test"] }],
-          },
-        },
-      },
-      far: { mirrors: { summit: { bootstrap: "s:9094", policy: "identity" } } },
-    },
-    says: `${summit}.mirrors.usdfprod.policy is identity here and at usdfprod: topics such as lsst.sal.Test.Zz0 would go round for ever. Take default.`,
+    about: "topics mirrored by way of another environment",
+    raw: { far: { mirrors: { summit: { bootstrap: "s:9094", topics: [{ namespace: "usdfprod.lsst.sal" }] } } } },
+    says: `${usdfprod}.mirrors.summit.topics.0.namespace is usdfprod.lsst.sal: what summit has mirrored from usdfprod itself. Mirror it from usdfprod.`,
+  },
+  {
+    about: "files and statistics of records without a schema",
+    raw: { site: { clients: { efd: { format: "json", aggregate: {} } } } },
+    says: `${summit}.clients.efd.aggregate needs records with a schema, and client efd is json. Take it away, or write Avro.`,
   },
   {
     about: "a mirror without the schemas that a client needs",
@@ -376,7 +370,7 @@ describe("the plan of an environment", () => {
   it("mirrors what its clients store, and the schemas", () => {
     expect(plan.mirrors).toEqual([
       {
-        ...{ from: "summit", to: "usdfprod", bootstrap: "s:9094", policy: "default" },
+        ...{ from: "summit", to: "usdfprod", bootstrap: "s:9094" },
         ...{ offset: "earliest", offsetSyncs: "target", schemas: true },
         selectors: [{ namespace: "lsst.sal" }],
         patterns: ["registry-schemas", "^lsst\\.sal\\..+$"],
@@ -406,13 +400,6 @@ describe("the plan of an environment", () => {
       'Cannot plan environment "usdf": usdf:sasquatch has no such one. Known: summit, usdfprod.',
     );
   });
-});
-
-it("what is mirrored by identity keeps its name, and its registry is still that of the source", () => {
-  const far = { mirrors: { summit: { bootstrap: "s:9094", policy: "identity" } } };
-  const [connector] = planOf("usdfprod", sasquatchOf(stackWith({ far }))).connectors;
-  expect(connector).toMatchObject({ removePrefix: "", registry: { alias: "summit" }, from: "summit" });
-  expect(connector!.patterns.go).toMatch(/^\^lsst\\\.sal/);
 });
 
 describe("names of KafkaTopics", () => {

@@ -35,12 +35,6 @@ const mirror = z.strictObject({
     .boolean()
     .default(true)
     .describe("Mirror the topic registry-schemas too, from which a registry of its own reads the other's schemas."),
-  policy: z
-    .enum(["default", "identity"])
-    .default("default")
-    .describe(
-      "default = a mirrored topic is named `<alias>.<topic>`; identity = as there, which cannot see a circle: never in two directions.",
-    ),
   from: z
     .enum(["earliest", "latest"])
     .default("earliest")

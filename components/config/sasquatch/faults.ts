@@ -4,7 +4,7 @@ import type { ClientConfig } from "./clients";
 import { secondsOf } from "./durations";
 import type { SasquatchEnvironment } from "./environment";
 import type { InfluxdbConfig } from "./influxdb";
-import { type Client, clientNames, clientRecord, clientsOf, type Connector, mirroredSelectors } from "./resolve";
+import { type Client, clientNames, clientRecord, clientsOf, type Connector } from "./resolve";
 
 function nearestOf(name: string, known: readonly string[]): string {
   const meant = nearest(name, known);
@@ -47,7 +47,7 @@ export function sasquatchFaults(sasquatch: {
         ...overlapFaults(clientsOf(clients, environment)),
         ...nameFaults(clientsOf(clients, environment)),
         ...userFaults(clientsOf(clients, environment), environment),
-        ...mirrorFaults(clients, name, environment, environments),
+        ...mirrorFaults(name, environment, environments),
         ...influxdbFaults(clientsOf(clients, environment), environment.influxdb),
       ].map(([path, message]): Fault => [["environments", name, ...path], message]),
     ),
@@ -112,7 +112,9 @@ function clientFaults(clients: Record<string, ClientConfig>, environment: Sasqua
     }
     if (client.connectors.filter(({ settings }) => settings.rest).length > 1)
       fault(["connectors"], "has two parts with rest, which would take the same topics. Keep one");
-    for (const [path, message] of [...timestampFaults(client), ...fieldFaults(client), ...retentionFaults(client)])
+    for (const [path, message] of [timestampFaults, fieldFaults, retentionFaults, longTermFaults].flatMap((faultsOf) =>
+      faultsOf(client),
+    ))
       fault(path, message);
   }
   return faults;
@@ -205,6 +207,21 @@ function retentionFaults(client: Client): Fault[] {
       ) === undefined
     )
       faults.push([["kafkaTopics", String(index), "name"], `is ${name}, which is none of the client's topics`]);
+  }
+  return faults;
+}
+
+/** Files and statistics are made of records with a schema, and statistics go to a topic beside their source. */
+function longTermFaults({ name, format, topics, parquet, aggregate }: Client): Fault[] {
+  const faults: Fault[] = [];
+  for (const [key, settings] of Object.entries({ parquet, aggregate })) {
+    if (settings === undefined || format === "avro") continue;
+    faults.push([[key], `needs records with a schema, and client ${name} is ${format}. Take it away, or write Avro`]);
+  }
+  if (aggregate && topics.topics !== undefined) {
+    const message =
+      "would write <topic>-aggregated, which the client's own list of topics leaves out. Name a namespace or components";
+    faults.push([["aggregate"], message]);
   }
   return faults;
 }
@@ -328,7 +345,6 @@ export function kafkaUserOf({ name }: Pick<Client, "name">): string {
 }
 
 function mirrorFaults(
-  clients: Record<string, ClientConfig>,
   name: string,
   environment: SasquatchEnvironment,
   environments: Record<string, SasquatchEnvironment>,
@@ -347,19 +363,13 @@ function mirrorFaults(
       );
       if (avro) fault(["schemas"], `is false, but client ${avro[0]} needs the schemas of ${alias}. Take it away`);
     }
-    const back = environments[alias]?.mirrors[name];
-    if (mirror.policy === "identity" && back?.policy === "identity") {
-      const there = mirroredSelectors(clients, environments[alias]!, name);
-      for (const one of mirroredSelectors(clients, environment, alias)) {
-        const topic = there.map((other) => commonTopic(one, other)).find((common) => common !== undefined);
-        if (topic === undefined) continue;
-        fault(
-          ["policy"],
-          `is identity here and at ${alias}: topics such as ${topic} would go round for ever. Take default`,
-        );
-        break;
+    mirror.topics.forEach(({ namespace }, index) => {
+      const origin = known.find((one) => namespace === one || namespace.startsWith(`${one}.`));
+      if (origin !== undefined) {
+        const message = `is ${namespace}: what ${alias} has mirrored from ${origin} itself. Mirror it from ${origin}`;
+        fault(["topics", String(index), "namespace"], message);
       }
-    }
+    });
     const others = Object.entries(environments).filter(([other, { mirrors }]) => other !== name && mirrors[alias]);
     if (mirror.offsetSyncs === "source" && others.length > 0) {
       const targets = others.map(([other]) => other).join(", ");

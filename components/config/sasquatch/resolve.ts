@@ -45,7 +45,7 @@ export function clientNames(clients: SasquatchClients): string[] {
 export function clientsOf(clients: SasquatchClients, environment: SasquatchEnvironment): Client[] {
   return Object.entries(environment.clients).flatMap(([name, here]) => {
     const record = clientRecord(clients, name);
-    return record?.topics === undefined ? [] : [resolved(name, record.topics, record, here, environment)];
+    return record?.topics === undefined ? [] : [resolved(name, record.topics, record, here)];
   });
 }
 
@@ -69,11 +69,9 @@ function resolved(
   topics: TopicSelector,
   record: ClientConfig,
   { from, ...overrides }: EnvironmentClient,
-  { mirrors }: SasquatchEnvironment,
 ): Client {
   const { connectors, ...client } = overridden(record, overrides);
-  const isRenamed = from !== undefined && mirrors[from]?.policy !== "identity";
-  const local = (selector: TopicSelector): TopicSelector => (isRenamed ? { ...selector, from } : selector);
+  const local = (selector: TopicSelector): TopicSelector => (from === undefined ? selector : { ...selector, from });
   return {
     about: "",
     format: "avro",

@@ -133,7 +133,6 @@ export interface MirrorPlan {
   readonly selectors: readonly TopicSelector[];
   /** Java patterns of them and of registry-schemas; MirrorMaker joins them by commas. */
   readonly patterns: readonly string[];
-  readonly policy: "default" | "identity";
   readonly offset: "earliest" | "latest";
   readonly offsetSyncs: "source" | "target";
   /** Whether registry-schemas is mirrored: then the environment has a second registry for it. */

@@ -173,7 +173,7 @@ function mirrorPlan(
   { clients }: SasquatchConfig,
   environment: SasquatchEnvironment,
 ): MirrorPlan {
-  const { bootstrap, policy, from, offsetSyncs, schemas } = environment.mirrors[alias]!;
+  const { bootstrap, from, offsetSyncs, schemas } = environment.mirrors[alias]!;
   const selectors = mirroredSelectors(clients, environment, alias);
   const patterns = [...new Set(selectors.map((selector) => patternOf(selector, "java")))];
   return {
@@ -182,7 +182,6 @@ function mirrorPlan(
     bootstrap,
     selectors,
     patterns: schemas ? [schemasTopic, ...patterns] : patterns,
-    policy,
     offset: from,
     offsetSyncs,
     schemas,
