@@ -99,7 +99,12 @@ async function record(stack: string, root: string, yaml = readStackYaml(stack, r
   if (failure) throw failure.error;
   const { value } = withoutSecrets(await pulumi.runtime.serializeProperties("outputs", { outputs }));
   const { "usdf:secrets": _, ...config } = yaml.config; // values stay where they are
-  return { stack, yaml: { ...yaml, config }, resources, outputs: (value as { outputs: Record<string, unknown> }).outputs };
+  return {
+    stack,
+    yaml: { ...yaml, config },
+    resources,
+    outputs: (value as { outputs: Record<string, unknown> }).outputs,
+  };
 }
 
 /**

@@ -56,7 +56,11 @@ export async function declarationsAtRef(root: string, ref: string, stacks: reado
     const declarations: Declaration[] = [];
     for (const stack of stacks) {
       if (!existsSync(join(folder, `Pulumi.${stack}.yaml`))) {
-        declarations.push({ stack, objects: [], recorded: { stack, yaml: { config: {} }, resources: [], outputs: {} } });
+        declarations.push({
+          stack,
+          objects: [],
+          recorded: { stack, yaml: { config: {} }, resources: [], outputs: {} },
+        });
         continue;
       }
       const recorded = await recordStack(stack, { root: folder }).catch((error: Error) => {

@@ -1,4 +1,5 @@
 import { ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
+import { backoffMs, sleep } from "../../workloads/src/lib/process";
 import type { KafkaTopic } from "./manifest";
 
 /** Longest wait for one answer of a broker, ms. */
@@ -29,7 +30,8 @@ export async function makeKafkaTopics(brokers: readonly string[], wanted: readon
       replicationFactor: 1, // one broker
       configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
     }));
-    if (topics.length > 0) await admin.createTopics({ topics, waitForLeaders: true, timeout: requestMs });
+    if (topics.length > 0)
+      await withBroker(() => admin.createTopics({ topics, waitForLeaders: true, timeout: requestMs }));
     const changed = fresh.map(({ name }) => `topic ${name} made`);
     const old = wanted.filter(({ name }) => known.has(name));
     if (old.length === 0) return changed;
@@ -37,10 +39,12 @@ export async function makeKafkaTopics(brokers: readonly string[], wanted: readon
     const counts = new Map(found.map(({ name, partitions }) => [name, partitions.length]));
     const grown = old.filter(({ name, partitions }) => partitions > counts.get(name)!);
     if (grown.length > 0)
-      await admin.createPartitions({
-        topicPartitions: grown.map(({ name, partitions }) => ({ topic: name, count: partitions })),
-        timeout: requestMs,
-      });
+      await withBroker(() =>
+        admin.createPartitions({
+          topicPartitions: grown.map(({ name, partitions }) => ({ topic: name, count: partitions })),
+          timeout: requestMs,
+        }),
+      );
     await admin.alterConfigs({
       validateOnly: false,
       resources: old.map(({ name, config }) => ({
@@ -52,5 +56,22 @@ export async function makeKafkaTopics(brokers: readonly string[], wanted: readon
     return [...changed, ...grown.map(({ name, partitions }) => `topic ${name}: ${partitions} partitions`)];
   } finally {
     await admin.disconnect();
+  }
+}
+
+/**
+ * A broker that a busy machine kept from its controller for two seconds counts as away until its next heartbeat; for partitions
+ * there is then no broker at all, which Kafka calls an invalid replication factor.
+ */
+async function withBroker<T>(request: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await request();
+    } catch (error) {
+      const { type, errors = [] } = error as { type?: string; errors?: { type?: string }[] };
+      const isAway = [type, ...errors.map((one) => one.type)].includes("INVALID_REPLICATION_FACTOR");
+      if (!isAway || attempt === 8) throw error;
+      await sleep(backoffMs(attempt, 200, 3_000));
+    }
   }
 }

@@ -1,6 +1,5 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { gunzipSync } from "node:zlib";
 import {
   countRows,
   samplesOf,
@@ -160,26 +159,30 @@ describe("writing telemetry", () => {
       request.on("end", () => {
         const status = statuses.shift() ?? 204;
         const body = Buffer.concat(chunks);
-        if (status === 204) taken.push((request.headers["content-encoding"] ? gunzipSync(body) : body).toString());
+        if (status === 204) taken.push(body.toString());
         if (status === 0) request.socket.destroy();
         else response.writeHead(status).end(status === 204 ? "" : "so it says");
       });
     });
     await new Promise<void>((listening) => made.listen(0, "127.0.0.1", listening));
     const url = `http://127.0.0.1:${(made.address() as AddressInfo).port}`;
-    return { target: { url, org: "efd", bucket: "efd", token: "top-secret" }, taken, close: () => made.close() };
+    return {
+      target: { url, org: "efd", bucket: "efd", token: "top-secret" },
+      taken,
+      close: () => (made.closeAllConnections(), made.close()),
+    };
   }
   const batches = ["a f=1 1\n", "b f=2 2\n", "c f=3 3\n"].map((line) => Buffer.from(line));
 
-  it.each([false, true])("sends every batch once it is taken, compressed: %s", async (compress) => {
+  it("sends every batch once it is taken", async () => {
     const { target, taken, close } = await server(503, 0, 429);
-    expect(await writeTelemetry(target, batches, { concurrency: 2, compress })).toEqual({ bytes: 24, requests: 3 });
+    expect(await writeTelemetry(target, batches, 2)).toEqual({ bytes: 24, requests: 3 });
     expect(taken.sort()).toEqual(batches.map(String));
     close();
   });
   it("ends with the server's words, without the token, when a batch is refused", async () => {
     const { target, taken, close } = await server(401);
-    await expect(writeTelemetry(target, batches, { concurrency: 1 })).rejects.toThrow(
+    await expect(writeTelemetry(target, batches, 1)).rejects.toThrow(
       new Error(`InfluxDB at ${target.url} did not take telemetry (1 try): 401 so it says`),
     );
     expect(taken).toEqual([]);

@@ -143,7 +143,8 @@ describe("what the workflows may do", () => {
 
   it("preview every stack of a cluster, with the CLI of the SDK's version and the policy pack", () => {
     const stacks = readdirSync(root).flatMap((file) => /^Pulumi\.([\w-]+)\.yaml$/.exec(file)?.[1] ?? []);
-    const clusters = stacks.filter((stack) => stack !== "local").sort();
+    // ldf tells how it was: its cluster is no more.
+    const clusters = stacks.filter((stack) => !["local", "ldf"].includes(stack)).sort();
     for (const one of [job("preview.yml", "engine"), job("drift.yml", "drift")]) {
       expect(one.strategy?.matrix.stack).toEqual(clusters);
       const [pulumi] = one.steps.filter(({ uses }) => uses?.startsWith("pulumi/actions@"));
