@@ -13,6 +13,7 @@ import {
   listeners,
   reachesRegistry,
 } from "./environment";
+import { influxUrlOf } from "./influx";
 import { egressOnly } from "./mirrorMaker";
 import { userCertificate } from "./mirrors";
 import { containerSecurity, jmxMetrics, jvmOptions, podSecurity } from "./strimzi";
@@ -20,7 +21,7 @@ import { connectUser, usesConnect } from "./users";
 
 /** Kafka Connect with the connectors that run in it, each as an object of its own and as a Kafka user of its own. */
 export class KafkaConnect extends pulumi.ComponentResource {
-  constructor(environment: Environment, influxUrl: string, opts?: pulumi.ComponentResourceOptions) {
+  constructor(environment: Environment, opts?: pulumi.ComponentResourceOptions) {
     const name = `${environment.prefix}-connect`;
     super("usdf:sasquatch:KafkaConnect", name, {}, opts);
     const { namespace, settings } = environment;
@@ -70,7 +71,7 @@ export class KafkaConnect extends pulumi.ComponentResource {
       },
       child,
     );
-    const connectors = connectorsOf(environment, influxUrl);
+    const connectors = connectorsOf(environment);
     for (const { name: own, class: javaClass, tasksMax, config } of connectors) {
       customResource(
         `${name}-${own}`,
@@ -99,7 +100,7 @@ export class KafkaConnect extends pulumi.ComponentResource {
       [
         { peers: [{ pods: kafkaPods }], ports: [listeners.tls] },
         { peers: [{ pods: peers }], ports: [8083] },
-        { peers: "anyone", ports: [...new Set([443, 6443, portOf(influxUrl), ...databases])] }, // API server, InfluxDB, databases
+        { peers: "anyone", ports: [...new Set([443, 6443, portOf(influxUrlOf(environment)), ...databases])] }, // API server, InfluxDB, databases
         reachesRegistry(environment, "local"),
         ...environment.plan.mirrors
           .filter(({ schemas }) => schemas)
@@ -132,10 +133,10 @@ export class KafkaConnect extends pulumi.ComponentResource {
   }
 }
 
-function connectorsOf(environment: Environment, influxUrl: string): ConnectConnector[] {
+function connectorsOf(environment: Environment): ConnectConnector[] {
   const { connectors, longTerm } = environment.plan;
   return [
-    ...connectors.filter(usesConnect).map((plan) => influxdbSink(environment, plan, influxUrl)),
+    ...connectors.filter(usesConnect).map((plan) => influxdbSink(environment, plan)),
     ...longTerm
       .filter(usesConnect)
       .flatMap((plan) =>

@@ -8,6 +8,7 @@ import {
   registryUrl,
   secretName,
 } from "./environment";
+import { influxUrlOf } from "./influx";
 import type { ConnectorPlan, LongTermPlan } from "./plan";
 import { salTopics } from "./sal";
 
@@ -72,7 +73,7 @@ function common(environment: Environment, plan: ConnectorPlan | LongTermPlan): C
  * The InfluxDB sink of stream-reactor. It names each topic in its configuration, so a client that uses it declares its
  * topics. Its policy for a failing server is to try again and then to stop; "NOOP" would drop whole batches.
  */
-export function influxdbSink(environment: Environment, plan: ConnectorPlan, influxUrl: string): ConnectConnector {
+export function influxdbSink(environment: Environment, plan: ConnectorPlan): ConnectConnector {
   const topics = environment.plan.topics
     .map(({ topicName }) => topicName)
     .filter((topic) => matches(plan.selector, topic));
@@ -96,7 +97,7 @@ export function influxdbSink(environment: Environment, plan: ConnectorPlan, infl
     config: {
       ...common(environment, plan),
       topics: topics.join(","),
-      "connect.influx.url": influxUrl,
+      "connect.influx.url": influxUrlOf(environment, plan.influxdb),
       "connect.influx.db": plan.bucket,
       "connect.influx.retention.policy": "autogen",
       "connect.influx.username": plan.influxUser,

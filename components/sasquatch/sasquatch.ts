@@ -79,14 +79,14 @@ export class Sasquatch extends pulumi.ComponentResource {
         if (one.externalUrl !== undefined) registriesOutside[registry] = one.externalUrl;
       }
       if (environment.plan.mirrors.length > 0) new MirrorMaker(environment, child);
-      if (needsConnect(environment.plan)) new KafkaConnect(environment, influx.url, child);
+      if (needsConnect(environment.plan)) new KafkaConnect(environment, child);
       if (settings.rest !== undefined) restUrl = new RestProxy(environment, child).externalUrl;
       if (settings.bridge !== undefined) bridgeUrl = new KafkaBridge(environment, child).externalUrl;
     }
     new KafkaTopics(environment, child);
     for (const plan of environment.plan.connectors) {
-      if (plan.sink === "connector") new StreamConnector(environment, plan, influx.url, child);
-      if (plan.sink === "telegraf") new TelegrafConsumer(environment, plan, influx.url, child);
+      if (plan.sink === "connector") new StreamConnector(environment, plan, child);
+      if (plan.sink === "telegraf") new TelegrafConsumer(environment, plan, child);
     }
     for (const plan of environment.plan.longTerm.filter((one) => !usesConnect(one))) {
       if (plan.kind === "parquet") new ParquetSink(environment, plan, child);

@@ -9,6 +9,7 @@ import {
   registryUrl,
   secretKey,
 } from "./environment";
+import { influxUrlOf } from "./influx";
 import { kafkaAccess } from "./kafkaAccess";
 import type { ConnectorPlan } from "./plan";
 
@@ -17,16 +18,12 @@ export class StreamConnector extends pulumi.ComponentResource {
   /** Name of the Deployment. */
   readonly deployment: string;
 
-  constructor(
-    environment: Environment,
-    plan: ConnectorPlan,
-    influxUrl: string,
-    opts?: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(environment: Environment, plan: ConnectorPlan, opts?: pulumi.ComponentResourceOptions) {
     const component = `connector-${plan.name}`;
     const name = `${environment.prefix}-${component}`;
     super("usdf:sasquatch:StreamConnector", name, {}, opts);
     const kafka = kafkaAccess(environment, plan.kafkaUser);
+    const influxUrl = influxUrlOf(environment, plan.influxdb);
     const own = identity(environment, component);
     this.deployment = own.metadataName;
     new Workload(

@@ -10,6 +10,7 @@ import {
   registryUrl,
   secretKey,
 } from "./environment";
+import { influxUrlOf } from "./influx";
 import { kafkaAccess } from "./kafkaAccess";
 import type { ConnectorPlan } from "./plan";
 
@@ -21,20 +22,16 @@ export class TelegrafConsumer extends pulumi.ComponentResource {
   /** Name of the Deployment. */
   readonly deployment: string;
 
-  constructor(
-    environment: Environment,
-    plan: ConnectorPlan,
-    influxUrl: string,
-    opts?: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(environment: Environment, plan: ConnectorPlan, opts?: pulumi.ComponentResourceOptions) {
     const component = `telegraf-${plan.name}`;
     const name = `${environment.prefix}-${component}`;
     super("usdf:sasquatch:TelegrafConsumer", name, {}, opts);
     const { namespace, settings } = environment;
+    const influxUrl = influxUrlOf(environment, plan.influxdb);
     const kafka = kafkaAccess(environment, plan.kafkaUser);
     const own = identity(environment, component);
     this.deployment = own.metadataName;
-    const text = telegrafConfig(environment, plan, influxUrl);
+    const text = telegrafConfig(environment, plan);
     new k8s.core.v1.ConfigMap(
       name,
       {
@@ -98,7 +95,7 @@ const section = (head: string, settings: Readonly<Record<string, unknown>>) =>
  * Telegraf's configuration. Offsets are committed once the bucket has the points, since the input waits for its one output;
  * a second output would couple two servers. Its own metrics go to Prometheus, not to the bucket.
  */
-export function telegrafConfig(environment: Environment, plan: ConnectorPlan, influxUrl: string): string {
+export function telegrafConfig(environment: Environment, plan: ConnectorPlan): string {
   const { env } = kafkaAccess(environment, plan.kafkaUser);
   const { kafka } = environment.settings;
   const own = "internal*"; // metrics about itself
@@ -140,7 +137,7 @@ export function telegrafConfig(environment: Environment, plan: ConnectorPlan, in
     ...format,
   };
   const influxdb = {
-    urls: [influxUrl],
+    urls: [influxUrlOf(environment, plan.influxdb)],
     database: plan.bucket,
     retention_policy: "autogen",
     skip_database_creation: true, // the bucket is declared, with its retention

@@ -63,7 +63,8 @@ export function sizeInputOf(
     }
   };
   const topicsOf = (selector: TopicSelector) => placed(selector, known, rates, declared);
-  for (const { name, selector } of plan.connectors) keep(name, topicsOf(selector));
+  const active = plan.connectors.filter(({ influxdb }) => influxdb === "active"); // the standby's read the same topics
+  for (const { name, selector } of active) keep(name, topicsOf(selector));
   for (const { from, selectors } of plan.mirrors)
     for (const selector of selectors) keep(`mirrored from ${from}`, topicsOf({ ...selector, from }));
   keep("declared", plan.topics.map(({ topicName }) => ({ name: topicName }))); // prettier-ignore
@@ -76,7 +77,7 @@ export function sizeInputOf(
     name: bucket.name,
     retentionSeconds: bucket.retentionSeconds,
     shardGroupSeconds: bucket.shardGroupSeconds,
-    topics: plan.connectors
+    topics: active
       .filter((connector) => connector.bucket === raw(bucket))
       .flatMap(({ selector }) => topicsOf(selector))
       .map((topic) => ({ rate: rate(topic), fields: topic.known?.fields ?? assumedFields })),

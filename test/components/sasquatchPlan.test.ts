@@ -304,6 +304,7 @@ describe("the plan of an environment", () => {
       name: "efd-mtmount",
       client: "efd",
       sink: "connector",
+      influxdb: "active",
       selector: { namespace: "lsst.sal", components: ["MTMount"], from: "summit" },
       from: "summit",
       patterns: {
@@ -400,6 +401,24 @@ describe("the plan of an environment", () => {
       'Cannot plan environment "usdf": usdf:sasquatch has no such one. Known: summit, usdfprod.',
     );
   });
+});
+
+it("a standby has connectors of its own, which wait for the active one as little as it for them", () => {
+  const site = { influxdb: { edition: "enterprise", standby: {} } };
+  const { connectors, users } = planOf("summit", sasquatchOf(stackWith({ site })));
+  const active = connectors.filter(({ influxdb }) => influxdb === "active");
+  expect(active.length).toBeGreaterThan(0);
+  expect(connectors.filter(({ influxdb }) => influxdb === "standby")).toEqual(
+    active.map((one) => ({
+      ...one,
+      name: `${one.name}-standby`,
+      consumerGroup: `${one.consumerGroup}-standby`,
+      influxdb: "standby",
+    })),
+  );
+  const [{ kafkaUser, consumerGroup }] = connectors.slice(-1) as [(typeof connectors)[number]];
+  const rights = users.find(({ name }) => name === kafkaUser)!.acls.map(({ resource }) => resource.name);
+  expect(rights).toContain(consumerGroup);
 });
 
 describe("names of KafkaTopics", () => {

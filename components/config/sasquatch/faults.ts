@@ -45,7 +45,7 @@ export function sasquatchFaults(sasquatch: {
         ...clientFaults(clients, environment),
         ...bucketFaults(clientsOf(clients, environment)),
         ...overlapFaults(clientsOf(clients, environment)),
-        ...nameFaults(clientsOf(clients, environment)),
+        ...nameFaults(clientsOf(clients, environment), environment.influxdb.standby !== undefined),
         ...userFaults(clientsOf(clients, environment), environment),
         ...mirrorFaults(name, environment, environments),
         ...influxdbFaults(clientsOf(clients, environment), environment.influxdb),
@@ -296,15 +296,15 @@ const pathOf = (client: Client, { part }: Connector) => [
   ...(part === undefined ? [] : ["connectors", part]),
 ];
 
-function nameFaults(clients: readonly Client[]): Fault[] {
+function nameFaults(clients: readonly Client[], hasStandby: boolean): Fault[] {
   const faults: Fault[] = [];
+  const longest = maxConnectorName - (hasStandby ? "-standby".length : 0);
   const taken = new Map<string, string>();
   for (const client of clients) {
     for (const connector of client.connectors) {
       const path = pathOf(client, connector);
       const { name } = connector;
-      if (name.length > maxConnectorName)
-        faults.push([path, `makes the name ${name}, longer than ${maxConnectorName}. Shorten it`]);
+      if (name.length > longest) faults.push([path, `makes the name ${name}, longer than ${longest}. Shorten it`]);
       const other = taken.get(name);
       if (other !== undefined)
         faults.push([path, `makes the name ${name}, as ${other} does. Name one of them otherwise`]);

@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { VaultReader } from "../../platform";
 import { type Environment, influxPasswordField, labelsOf } from "../environment";
+import type { InfluxdbRole } from "../plan";
 import { Backup } from "./backup";
 import { Chronograf } from "./chronograf";
 import { desiredState } from "./desired";
@@ -61,7 +62,8 @@ export class InfluxStack extends pulumi.ComponentResource {
 }
 
 /** URL of an environment's InfluxDB inside the cluster. */
-export function influxUrlOf({ settings }: Pick<Environment, "settings">): string {
+export function influxUrlOf({ settings }: Pick<Environment, "settings">, role: InfluxdbRole = "active"): string {
+  if (role === "standby") return instanceUrl({ component: "influxdb-standby" });
   return settings.influxdb.url ?? instanceUrl({ component: "influxdb" });
 }
 

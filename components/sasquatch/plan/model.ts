@@ -16,6 +16,9 @@ export interface Plan {
   readonly longTerm: readonly LongTermPlan[];
 }
 
+/** The server that is asked, or the second one that takes its place; each has connectors of its own. */
+export type InfluxdbRole = "active" | "standby";
+
 /** One consumer group that writes topics of a client to its bucket. */
 export interface ConnectorPlan {
   /** RFC 1123 name, unique in the environment: `<client>` or `<client>-<part>`, dots as "-". */
@@ -35,6 +38,8 @@ export interface ConnectorPlan {
   /** What is taken off a topic's name to make the measurement: `<alias>.` or empty. */
   readonly removePrefix: string;
   readonly bucket: string;
+  /** Which of the environment's two servers it writes to. */
+  readonly influxdb: InfluxdbRole;
   readonly consumerGroup: string;
   readonly kafkaUser: string;
   readonly influxUser: string;

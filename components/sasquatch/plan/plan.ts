@@ -25,10 +25,11 @@ export function planOf(environmentName: string, sasquatch: SasquatchConfig): Pla
     throw new Error(`Cannot plan environment "${environmentName}": usdf:sasquatch has no such one. Known: ${known}.`);
   }
   const clients = clientsOf(sasquatch.clients, environment);
-  const connectors = clients.flatMap((client) => [
+  const active = clients.flatMap((client) => [
     ...client.connectors.map((connector) => connectorPlan(client, connector)),
     ...aggregatedPlans(client),
   ]);
+  const connectors = environment.influxdb.standby ? [...active, ...active.map(standbyOf)] : active;
   const longTerm = clients.flatMap(longTermPlans);
   const plan = {
     environment: environmentName,
@@ -84,6 +85,7 @@ function connectorPlan(client: Client, { name, selector, settings }: Connector):
     sink: client.sink,
     tags: client.tags,
     bucket: client.bucket,
+    influxdb: "active",
     influxUser: influxWriterOf(client),
     replicas,
     ...(batchLines !== undefined && { batchLines }),
@@ -94,6 +96,15 @@ function connectorPlan(client: Client, { name, selector, settings }: Connector):
       limits: { ...resources.limits, ...settings.limits },
     },
   };
+}
+
+/**
+ * The same for the standby, as a group of its own: neither server waits for the other. A record that is none of a point is
+ * parked once, since a dead letter is known by where it came from.
+ */
+function standbyOf(plan: ConnectorPlan): ConnectorPlan {
+  const name = `${plan.name}-standby`;
+  return { ...plan, name, consumerGroup: `connector-${name}`, influxdb: "standby" };
 }
 
 /**
