@@ -45,12 +45,12 @@ export const tiers: readonly Tier[] = [
     name: "workload",
     files: ["/test/(workloads|ceph)/", withServices],
     not: [engine, longOnes],
-    workers: 2,
+    workers: 3, // much of their time they wait
     lane: "services",
     obstacle: services,
   },
   { name: "survival", files: [longOnes], workers: 1, lane: "survival", obstacle: services },
-  { name: "system", files: ["/test/system/"], workers: 1, lane: "survival", obstacle: services },
+  { name: "system", files: ["/test/system/"], workers: 1, lane: "cluster", obstacle: services },
   {
     name: "unit",
     files: ["/test/(components|config|docs|policy|preview|local|bench|workflows)/"],

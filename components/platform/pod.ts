@@ -32,7 +32,7 @@ export interface PodArgs {
 /** Time between the end of the longest step and the kill. */
 const graceMarginSeconds = 15;
 /** A pod that is deleted still gets connections until the proxies of all nodes know; within the margin above. */
-const leaveServiceSeconds = 5;
+const leaveServiceSeconds = 10;
 
 /** The pod of a workload, with the floor that every pod stands on. */
 export function podTemplate(args: PodArgs): types.input.core.v1.PodTemplateSpec {

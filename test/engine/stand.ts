@@ -93,7 +93,8 @@ export class Stand {
     // What is stopped has a state of each step, as an operator's has.
     delete environment.PULUMI_EXPERIMENTAL;
     delete environment.PULUMI_SKIP_CHECKPOINTS;
-    const up = project.begin("up", "--yes", "--skip-preview");
+    // More steps at a time than pods, so that each system begins: a step waits as long as its pods do.
+    const up = project.begin("up", "--yes", "--skip-preview", "--parallel", "64");
     Object.assign(environment, { PULUMI_EXPERIMENTAL, PULUMI_SKIP_CHECKPOINTS });
     let early: Ended | undefined;
     up.ended.then(
@@ -110,7 +111,7 @@ export class Stand {
       if (now !== last) [last, sinceMs] = [now, Date.now()];
       return pods >= 3 && Date.now() - sinceMs > stillMs;
     };
-    await until("the up to wait for pods", waits, { timeoutMs: 120_000 }).finally(() => {
+    await until("the up to wait for pods", waits, { timeoutMs: 240_000 }).finally(() => {
       stop(up.cli);
       this.settles = early !== undefined;
     });
