@@ -45,7 +45,7 @@ export const tiers: readonly Tier[] = [
     name: "workload",
     files: ["/test/(workloads|ceph)/", withServices],
     not: [engine, longOnes],
-    workers: 3, // much of their time they wait
+    workers: 2,
     lane: "services",
     obstacle: services,
   },

@@ -38,6 +38,7 @@ export function alertsOf({ settings, plan }: Pick<Environment, "settings" | "pla
     ...(isDeclared ? brokerAlerts(inNamespace) : []),
     ...(isDeclared && kafka.exporter && plan.connectors.length > 0 ? lagAlerts(inNamespace) : []),
     ...(plan.connectors.length > 0 ? [connectorDown(inNamespace)] : []),
+    ...(plan.longTerm.some(({ kind }) => kind === "parquet") ? [filesLate(inNamespace)] : []),
     ...(plan.mirrors.length > 0 ? mirrorAlerts(inNamespace) : []),
     ...(needsConnect(plan) || plan.mirrors.length > 0 ? [taskFailed(inNamespace)] : []),
     ...(isDeclared ? [certificates(namespace), registryDown(inNamespace)] : []),
@@ -121,6 +122,18 @@ function connectorDown(where: string): Alert {
     summary: "{{ $labels.namespace }}: {{ $labels.deployment }} does not run; its topics are not stored.",
     runbook:
       "Nothing is lost while Kafka keeps the records (retentionMinutes): mend it within that time. Its log names the reason.",
+  };
+}
+
+function filesLate(where: string): Alert {
+  return {
+    alert: "SasquatchFilesLate",
+    severity: "warning",
+    expr: `max by (namespace, pod) (usdf_parquet_sink_oldest_seconds{${where}}) > 7200`,
+    for: "15m",
+    summary: "{{ $labels.namespace }}: {{ $labels.pod }} holds records of two hours ago that are in no file yet.",
+    runbook:
+      "Its log says what the object store answers. Nothing is lost while Kafka keeps the records (retentionMinutes).",
   };
 }
 

@@ -1,5 +1,6 @@
-import type { IHeaders, Message, Producer } from "kafkajs";
-import { schemaIdOf } from "../lib/avro";
+import type { Message, Producer } from "kafkajs";
+import { headBytes, schemaIdOf } from "../lib/avro";
+import { deadLetterMessage, isTooLarge, withoutValue } from "../lib/deadLetters";
 import { messageOf } from "../lib/errors";
 import type { Logger } from "../lib/log";
 import { backoffMs, sleep } from "../lib/process";
@@ -20,14 +21,8 @@ export interface DeadLetterOptions {
 const requestBytes = 900_000;
 const baseMs = 500;
 const maxMs = 15_000;
-/** Longest reason in a header. */
-const reasonLimit = 1_000;
 
-/**
- * Puts records into the dead-letter topic as they came: key, value and headers, and beside them `usdf.*` headers that say
- * where each was and why it is here. Its key is `topic/partition/offset`, the original's own is a header, so that a compacted
- * topic holds a record once however often it was tried.
- */
+/** Puts records into the dead-letter topic, as many in a request as it takes; waits for it as long as it is away. */
 export class DeadLetters {
   private isConnected = false;
 
@@ -65,10 +60,7 @@ export class DeadLetters {
         await producer.send({ topic, acks: -1, timeout: 20_000, messages: sent });
         return;
       } catch (error) {
-        if ((error as { type?: string }).type === "MESSAGE_TOO_LARGE") {
-          // Where it was is kept; the record itself is still in its own topic.
-          sent = sent.map((message) => ({ ...message, value: null, headers: { ...message.headers, "usdf.value": "left out: too large" } })); // prettier-ignore
-        }
+        if (isTooLarge(error)) sent = sent.map(withoutValue);
         if (stop.aborted) throw error;
         const delayMs = backoffMs(attempt, baseMs, maxMs);
         log.error({ topic, reason: messageOf(error), attempt, delayMs }, "Dead letters cannot be written; nothing goes on without them"); // prettier-ignore
@@ -78,22 +70,9 @@ export class DeadLetters {
   }
 
   private messageOf({ origin, code, reason }: DeadLetter): Message {
-    const { topic, partition, message } = origin;
-    const { offset, timestamp, key, value } = message;
-    const headers: IHeaders = {
-      ...message.headers,
-      "usdf.reason": code,
-      "usdf.message": reason.slice(0, reasonLimit),
-      "usdf.topic": topic,
-      "usdf.partition": String(partition),
-      "usdf.offset": offset,
-      "usdf.timestamp": timestamp,
-      "usdf.connector": this.options.connector,
-      "usdf.failed": new Date().toISOString(),
-      ...(key !== null && { "usdf.key": key }),
-    };
-    if (this.options.isAvro && value !== null && value.length >= 5 && value[0] === 0)
-      headers["usdf.schema"] = String(schemaIdOf(value));
-    return { key: `${topic}/${partition}/${offset}`, value, headers };
+    const message = deadLetterMessage({ ...origin, code, reason }, this.options.connector);
+    const { value } = origin.message;
+    if (!this.options.isAvro || value === null || value.length < headBytes || value[0] !== 0) return message;
+    return { ...message, headers: { ...message.headers, "usdf.schema": String(schemaIdOf(value)) } };
   }
 }

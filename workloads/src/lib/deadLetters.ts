@@ -10,29 +10,15 @@ export interface DeadLetter {
   readonly reason: string;
 }
 
-/**
- * Puts messages into the dead-letter topic as they came, with the `usdf.*` headers that the connector's dead letters have
- * too. Resolves when every replica in sync has them. One that is too large with its headers goes without its value.
- */
-export async function parkMessages(
-  producer: Producer,
-  deadLetterTopic: string,
-  consumerGroup: string,
-  letters: readonly DeadLetter[],
-): Promise<void> {
-  for (const letter of letters) {
-    const message = messageOf(letter, consumerGroup);
-    const send = (one: Message) => producer.send({ topic: deadLetterTopic, acks: -1, messages: [one] });
-    try {
-      await send(message);
-    } catch (error) {
-      if ((error as { type?: unknown }).type !== "MESSAGE_TOO_LARGE") throw error;
-      await send({ ...message, value: null, headers: { ...message.headers, "usdf.value": "left out: too large" } });
-    }
-  }
-}
+/** Longest reason in a header. */
+const reasonLimit = 1_000;
 
-function messageOf({ topic, partition, message, code, reason }: DeadLetter, consumerGroup: string): Message {
+/**
+ * A dead letter: the record as it came (key, value, headers), and beside it `usdf.*` headers that say where it was and why it
+ * is here. Its key is `topic/partition/offset`, the original's own is a header: so a repeat is seen to be one.
+ */
+export function deadLetterMessage(letter: DeadLetter, consumerGroup: string): Message {
+  const { topic, partition, message, code, reason } = letter;
   const { offset, timestamp, key, value } = message;
   return {
     key: `${topic}/${partition}/${offset}`,
@@ -40,7 +26,7 @@ function messageOf({ topic, partition, message, code, reason }: DeadLetter, cons
     headers: {
       ...message.headers,
       "usdf.reason": code,
-      "usdf.message": reason.slice(0, 1_000),
+      "usdf.message": reason.slice(0, reasonLimit),
       "usdf.topic": topic,
       "usdf.partition": String(partition),
       "usdf.offset": offset,
@@ -50,4 +36,29 @@ function messageOf({ topic, partition, message, code, reason }: DeadLetter, cons
       ...(key !== null && { "usdf.key": key }),
     },
   };
+}
+
+/** The same where the broker takes no message of its size: the record itself is still in its own topic. */
+export function withoutValue(message: Message): Message {
+  return { ...message, value: null, headers: { ...message.headers, "usdf.value": "left out: too large" } };
+}
+
+/** Whether the broker refused a message for its size. */
+export const isTooLarge = (error: unknown) => (error as { type?: unknown }).type === "MESSAGE_TOO_LARGE";
+
+/** Puts messages into the dead-letter topic. Resolves when every replica in sync has them. */
+export async function parkMessages(
+  producer: Producer,
+  deadLetterTopic: string,
+  consumerGroup: string,
+  letters: readonly DeadLetter[],
+): Promise<void> {
+  for (const letter of letters) {
+    const message = deadLetterMessage(letter, consumerGroup);
+    const send = (one: Message) => producer.send({ topic: deadLetterTopic, acks: -1, messages: [one] });
+    await send(message).catch((error: unknown) => {
+      if (!isTooLarge(error)) throw error;
+      return send(withoutValue(message));
+    });
+  }
 }
