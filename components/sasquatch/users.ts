@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { customResource } from "../platform";
 import { clusterLabel, clusterName, type Environment, labelsOf, secretKey } from "./environment";
 import { mirrorUserName } from "./mirrors";
-import type { Acl, ConnectorPlan, LongTermPlan, Plan, UserPlan } from "./plan";
+import { type Acl, type ConnectorPlan, type LongTermPlan, mergedAcls, type Plan, type UserPlan } from "./plan";
 
 /** Kafka users of an environment with exactly the rights that they use. */
 export class KafkaUsers extends pulumi.ComponentResource {
@@ -49,7 +49,7 @@ export function kafkaUsers({ settings, plan }: Pick<Environment, "settings" | "p
     const known = users.get(user.name);
     users.set(
       user.name,
-      known === undefined ? user : { ...known, ...user, acls: merged([...known.acls, ...user.acls]) },
+      known === undefined ? user : { ...known, ...user, acls: mergedAcls([...known.acls, ...user.acls]) },
     );
   }
   return [...users.values()];
@@ -132,7 +132,7 @@ function mirrorUser(plan: Plan): UserPlan {
   return {
     name: mirrorUserName,
     authentication: "tls",
-    acls: merged([
+    acls: mergedAcls([
       ...workerAcls(mirrorUserName),
       ...acls,
       // Transactions of the worker that leads, and of each task.
@@ -143,15 +143,4 @@ function mirrorUser(plan: Plan): UserPlan {
       { resource: { type: "cluster" }, operations: ["Describe"] },
     ]),
   };
-}
-
-/** The same resource named twice is one entry with the operations of both. */
-function merged(acls: readonly Acl[]): Acl[] {
-  const byResource = new Map<string, Acl>();
-  for (const { resource, operations } of acls) {
-    const key = JSON.stringify(resource);
-    const known = byResource.get(key)?.operations ?? [];
-    byResource.set(key, { resource, operations: [...new Set([...known, ...operations])] });
-  }
-  return [...byResource.values()];
 }

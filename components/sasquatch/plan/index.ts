@@ -1,3 +1,4 @@
 export type * from "./model";
 export { schemasTopic, topicObjectName } from "./names";
 export { planOf } from "./plan";
+export { mergedAcls } from "./users";

@@ -50,7 +50,7 @@ export function usersOf(
     // Pods mount the certificate that Strimzi makes; who is outside the cluster has a password.
     const authentication = ours.has(name) ? "tls" : (environment.users[name]?.authentication ?? "scram-sha-512");
     const passwordField = authentication === "scram-sha-512" ? { passwordField: `${name}-password` } : {};
-    return { name, authentication, acls: merged(all), ...passwordField };
+    return { name, authentication, acls: mergedAcls(all), ...passwordField };
   });
 }
 
@@ -77,8 +77,8 @@ function topicAcls(selector: TopicSelector, operations: readonly string[]): Acl[
   );
 }
 
-/** One entry a resource, with all operations, in order. */
-function merged(acls: readonly Acl[]): Acl[] {
+/** One entry a resource, with all operations, in order; none that another one gives already. */
+export function mergedAcls(acls: readonly Acl[]): Acl[] {
   const byResource = new Map<string, Acl>();
   for (const acl of acls) {
     const key = JSON.stringify(acl.resource);
