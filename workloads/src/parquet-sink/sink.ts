@@ -102,9 +102,10 @@ export class ParquetSink implements BatchTaker {
     return this.partitions.get(`${one.topic}/${one.partition}`) === one;
   }
 
-  private isDue({ epoch, highWatermark }: Partition, now: number): boolean {
+  /** An epoch whose end is settled waits for its records, however long: to write it without them would write these twice. */
+  private isDue({ epoch }: Partition, now: number): boolean {
     if (!epoch || now - epoch.sinceMs < this.options.rotateMs) return false;
-    return !epoch.decided || epoch.next >= highWatermark;
+    return !epoch.decided || epoch.next >= epoch.decided.end;
   }
 
   /** Writes the largest epochs until what waits is within its bounds. */
