@@ -30,7 +30,7 @@ test("what a release needs is held against what the environment has, and what no
 
 test.each([
   [{ needs: { apdbSchema: { atLeast: "9", below: "9.0" } } }, "must have atLeast before below"],
-  [{ needs: { apdb: { atLeast: "9" } } }, "Invalid key"],
+  [{ needs: { apdb: { atLeast: "9" } } }, "Unrecognized key"],
   [{ needs: { apdbSchema: { atLeast: "v9" } } }, "must be a version of numbers"],
   [{ needs: { apdbSchema: { atLeast: 9 } } }, "must be text"],
 ])("refused: %j", (release, message) => {
