@@ -16,7 +16,9 @@ const sbomFile = join(target, "sbom.cdx.json");
 
 /** @returns {Promise<string[]>} names of the programs that were bundled; empty when all were up to date. */
 export async function build() {
-  const makers = ["build.mjs", "sbom.mjs", "../package-lock.json"].map((name) => join(here, name));
+  const makers = ["build.mjs", "sbom.mjs", "butler/instruments.json", "../package-lock.json"].map((name) =>
+    join(here, name),
+  );
   const stamp = stampOf([...makers, ...filesOf(source)]);
   const programs = readdirSync(source).filter((name) => existsSync(join(source, name, "main.ts")));
   const isCurrent = existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp;
