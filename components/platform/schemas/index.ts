@@ -1,4 +1,5 @@
 import { nearest } from "../../../workloads/src/lib/contract";
+import byHand from "./byHand.json";
 import custom from "./custom.json";
 import kubernetes from "./kubernetes.json";
 import { type Fault, faultsOf, type Schema } from "./schema";
@@ -13,7 +14,7 @@ export interface KubernetesObject {
 
 const definitions = kubernetes.definitions as Record<string, Schema>;
 const customDefinitions = custom.definitions as unknown as Record<string, Schema>;
-const customSchemas = custom.kinds as unknown as Record<string, Schema>;
+const customSchemas = { ...custom.kinds, ...byHand } as unknown as Record<string, Schema>;
 const definitionOfKind: Record<string, string> = kubernetes.kinds;
 
 /** `apiVersion/kind` of every kind that has a schema here. */

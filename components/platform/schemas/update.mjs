@@ -1,7 +1,7 @@
 /**
  * Makes kubernetes.json and custom.json anew, see README.md:
- *   node components/platform/schemas/update.mjs --kubeconfig FILE --crds FOLDER
- * kubernetes.json comes from a real API server's /openapi/v3 (kubectl must be on PATH), custom.json from the YAML files
+ *   node components/platform/schemas/update.mjs [--kubeconfig FILE] --crds FOLDER
+ * Without a kubeconfig kubernetes.json stays as it is. kubernetes.json comes from a real API server's /openapi/v3 (kubectl must be on PATH), custom.json from the YAML files
  * of custom resource definitions below FOLDER. Both hold only the kinds named here and what these refer to.
  */
 import { execFileSync } from "node:child_process";
@@ -30,14 +30,21 @@ const customKinds = [
   "monitoring.coreos.com/v1/PrometheusRule",
   "cert-manager.io/v1/Certificate",
   ...strimzi.split(" ").map((kind) => `kafka.strimzi.io/v1/${kind}`),
+  ...["ScaledJob", "ScaledObject", "TriggerAuthentication"].map((kind) => `keda.sh/v1alpha1/${kind}`),
+  ...["Cluster", "Database", "Pooler", "ScheduledBackup"].map((kind) => `postgresql.cnpg.io/v1/${kind}`),
 ];
+/** Definitions that repeat one of Kubernetes' own, by kind and field: written as what they are, a tenth of the size. */
+const embedded = {
+  "keda.sh/v1alpha1/ScaledJob": { jobTargetRef: "io.k8s.api.batch.v1.JobSpec" },
+  "postgresql.cnpg.io/v1/Pooler": { template: "io.k8s.api.core.v1.PodTemplateSpec" },
+};
 const quantity = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 const objectMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 const { values } = parseArgs({ options: { kubeconfig: { type: "string" }, crds: { type: "string" } } });
-if (!values.kubeconfig || !values.crds) {
+if (!values.crds) {
   // eslint-disable-next-line no-console -- a script by hand
-  console.error("Usage: node components/platform/schemas/update.mjs --kubeconfig FILE --crds FOLDER");
+  console.error("Usage: node components/platform/schemas/update.mjs [--kubeconfig FILE] --crds FOLDER");
   process.exit(2);
 }
 const folder = import.meta.dirname;
@@ -75,7 +82,7 @@ function prune(schema, closed = true) {
 const definitions = {};
 const byKind = {};
 let version;
-for (const [path, names] of Object.entries(kinds)) {
+for (const [path, names] of Object.entries(values.kubeconfig ? kinds : {})) {
   const raw = (url) => JSON.parse(execFileSync("kubectl", ["--kubeconfig", values.kubeconfig, "get", "--raw", url], { maxBuffer: 1e8 }));
   version ??= raw("/version").gitVersion;
   const { schemas } = raw(`/openapi/v3/${path}`).components;
@@ -95,7 +102,7 @@ for (const [path, names] of Object.entries(kinds)) {
   }
 }
 const sorted = (object) => Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)));
-write("kubernetes.json", { version, kinds: sorted(byKind), definitions: sorted(definitions) });
+if (values.kubeconfig) write("kubernetes.json", { version, kinds: sorted(byKind), definitions: sorted(definitions) });
 
 /** Of a SecretStore's many providers we use one; the others would triple the file. */
 function keepProvider(schema, name) {
@@ -115,6 +122,8 @@ for (const file of readdirSync(values.crds, { recursive: true }).filter((name) =
       delete schema.properties.status;
       if (crd.spec.names.kind === "SecretStore") keepProvider(schema, "vault");
       const pruned = prune(schema);
+      for (const [field, definition] of Object.entries(embedded[name] ?? {}))
+        pruned.properties.spec.properties[field] = { $ref: `kubernetes#/definitions/${definition}` };
       Object.assign(pruned.properties, {
         apiVersion: { type: "string" },
         kind: { type: "string" },
