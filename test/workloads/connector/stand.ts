@@ -95,7 +95,6 @@ export class ConnectorStand {
         INFLUXDB_USERNAME: writer.username,
         INFLUXDB_PASSWORD: writer.password,
         DEAD_LETTER_TOPIC: `dead.${name}`,
-        LINGER_MS: "20",
         ...env,
       },
     });

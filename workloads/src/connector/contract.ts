@@ -53,7 +53,7 @@ export const connectorContract = {
       unit: "bytes",
       min: 1_048_576,
     }).default(50_331_648),
-    LINGER_MS: integer({ about: "Longest time that a point waits for others to be written with", unit: "ms", max: 10_000 }).default(100), // prettier-ignore
+    LINGER_MS: integer({ about: "Longest time that a point waits for a write that is under way; after that it is written beside it. It never waits for other points", unit: "ms", max: 10_000 }).default(1_000), // prettier-ignore
     NOT_READY_SECONDS: seconds({ about: "Not ready when InfluxDB or the registry has failed for so long", min: 1 }).default(30), // prettier-ignore
   }),
   secrets: z.object({

@@ -12,12 +12,14 @@ export interface PipelineOptions {
   readonly batchBytes: number;
   /** Writes at the same time. */
   readonly writes: number;
-  /** Longest time that a point waits for others, ms. */
+  /** Longest time that a point waits for others while something is being written, ms. */
   readonly lingerMs: number;
 }
 
 /**
- * Fills one batch while others are written. Batches may end in any order; what they reach becomes durable in the order in which
+ * Fills one batch while others are written. It goes at once when nothing is being written; otherwise with the end of that write,
+ * since InfluxDB orders writes in its log anyway, and several small ones beside each other only wait for each other there. A full
+ * batch waits for a free connection alone. Batches may end in any order; what they reach becomes durable in the order in which
  * they were filled, so an offset is never durable before those that are smaller.
  */
 export class Pipeline {
@@ -30,6 +32,8 @@ export class Pipeline {
   private epoch = 0;
   private waiting: (() => void)[] = [];
   private linger: NodeJS.Timeout | undefined;
+  /** Writes under way. */
+  private writing = 0;
   private readonly durable = new Map<string, End>();
   private failure: Error | undefined;
   /** Called when a batch has become durable. */
@@ -53,7 +57,8 @@ export class Pipeline {
     const isFull =
       batch.lines.lines >= batchLines || batch.lines.length >= batchBytes || batch.records >= 4 * batchLines;
     if (isFull || batch.dead.length >= 1000) this.flush();
-    else this.linger ??= setTimeout(() => this.flush(), lingerMs);
+    else if (this.writing > 0) this.linger ??= setTimeout(() => this.flush(), lingerMs);
+    else setImmediate(() => this.flushWhenIdle()); // what one fetch brought of other partitions comes along
   }
 
   /** Sends what is there. */
@@ -65,10 +70,13 @@ export class Pipeline {
     this.filling = undefined;
     const entry = { batch, isDone: false, epoch: this.epoch };
     this.queue.push(entry);
+    this.writing++;
     void this.save(batch).then(
       () => {
         entry.isDone = true;
+        this.writing--;
         this.settle();
+        this.flushWhenIdle();
       },
       (error: Error) => {
         this.failure ??= error;
@@ -118,6 +126,10 @@ export class Pipeline {
     this.linger = undefined;
     if (this.filling) this.release(this.filling);
     this.filling = undefined;
+  }
+
+  private flushWhenIdle(): void {
+    if (this.writing === 0) this.flush();
   }
 
   private async save(batch: Batch): Promise<void> {
