@@ -1,5 +1,5 @@
-import { connectRedis } from "../../workloads/src/lib/redis";
-import { CommandError, exitCodes } from "../exit";
+import type { connectRedis } from "../../workloads/src/lib/redis";
+import { redisVariables, withRedisOf } from "../redis";
 
 /** Where a command of `usdf embargo` looks. */
 export interface EmbargoOptions {
@@ -28,45 +28,11 @@ async function localEnvironmentOf(component: string): Promise<NodeJS.ProcessEnv>
   return { ...env, PATH: process.env.PATH, BUTLER_PYTHON: await ensureButlerPython() };
 }
 
-function redisVariables(text: string): NodeJS.ProcessEnv {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !/^rediss?:$/.test(url.protocol) || url.hostname === "") {
-    throw new CommandError("--redis-url is not redis[s]://host:port.", exitCodes.usage);
-  }
-  if (url.password || url.username) {
-    throw new CommandError(
-      "--redis-url carries a password, which others on this machine can read: put it in REDIS_PASSWORD instead.",
-      exitCodes.usage,
-    );
-  }
-  const tls = url.protocol === "rediss:";
-  return { REDIS_HOST: url.hostname, REDIS_PORT: url.port || "6379", REDIS_TLS: String(tls) };
-}
-
 /** Runs `work` with a connection to Redis. */
 export async function withRedis<T>(
   options: EmbargoOptions,
   work: (redis: ReturnType<typeof connectRedis>, bucket: string | undefined) => Promise<T>,
 ): Promise<T> {
   const env = await embargoEnvironment(options);
-  if (!env.REDIS_HOST) {
-    throw new CommandError("REDIS_HOST is not set: with --env, the shell must say where Redis is.", exitCodes.usage);
-  }
-  const redis = connectRedis({
-    host: env.REDIS_HOST,
-    port: Number(env.REDIS_PORT ?? 6379),
-    password: env.REDIS_PASSWORD || undefined,
-    tls: env.REDIS_TLS === "true",
-  });
-  try {
-    await redis.ping().catch((cause: Error) => {
-      throw new CommandError(
-        `Redis at ${env.REDIS_HOST}:${env.REDIS_PORT ?? 6379} does not answer (${cause.message}).`,
-        exitCodes.notRunning,
-      );
-    });
-    return await work(redis, env.BUCKET || undefined);
-  } finally {
-    redis.disconnect();
-  }
+  return withRedisOf(env, (redis) => work(redis, env.BUCKET || undefined));
 }
