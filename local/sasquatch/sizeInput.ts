@@ -62,7 +62,15 @@ export function sizeInputOf(
       });
     }
   };
-  const topicsOf = (selector: TopicSelector) => placed(selector, known, rates, declared);
+  const namedIn = new Set(known.map(({ name }) => name));
+  const strange = [...rates.keys()].filter((name) => !namedIn.has(name));
+  // A bucket and those of its ladder ask for the same.
+  const found = new Map<TopicSelector, PlacedTopic[]>();
+  const topicsOf = (selector: TopicSelector) => {
+    const before = found.get(selector) ?? placed(selector, known, strange, declared);
+    found.set(selector, before);
+    return before;
+  };
   const active = plan.connectors.filter(({ influxdb }) => influxdb === "active"); // the standby's read the same topics
   for (const { name, selector } of active) keep(name, topicsOf(selector));
   for (const { from, selectors } of plan.mirrors)
@@ -97,11 +105,14 @@ const retentionOf = (topic: TopicPlan | undefined, defaultSeconds: number): numb
   return ms === undefined ? defaultSeconds : Number(ms) / 1000;
 };
 
-/** Topics of a selector by their names here; where none is known, one of which nothing is known. */
+/**
+ * Topics of a selector by their names here; where none is known, one of which nothing is known.
+ * @param strange - Names of topics, where they are produced, of which only a rate is known.
+ */
 function placed(
   selector: TopicSelector,
   known: readonly KnownTopic[],
-  rates: ReadonlyMap<string, Rate>,
+  strange: readonly string[],
   declared: ReadonlyMap<string, TopicPlan>,
 ): PlacedTopic[] {
   const { from, ...own } = selector;
@@ -110,8 +121,11 @@ function placed(
   const [takesThere, takesHere] = [matcherOf(own), matcherOf(selector)];
   for (const topic of known)
     if (takesThere(topic.name)) found.set(prefix + topic.name, { name: prefix + topic.name, known: topic });
-  for (const name of [...[...rates.keys()].map((one) => prefix + one), ...declared.keys()])
-    if (!found.has(name) && takesHere(name)) found.set(name, { name });
+  const others = [
+    ...strange.filter(takesThere).map((name) => prefix + name),
+    ...[...declared.keys()].filter(takesHere),
+  ];
+  for (const name of others) if (!found.has(name)) found.set(name, { name });
   return found.size > 0 ? [...found.values()] : [{ name: `${prefix}${own.namespace}.…` }];
 }
 

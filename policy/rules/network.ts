@@ -22,19 +22,22 @@ export const everyNetwork: Rule = {
     object.type.startsWith("kubernetes:")
       ? [
           // Addresses stand in the spec, and in annotations of ingress controllers.
-          ...[...textsOf(object.inputs.spec, ["spec"]), ...annotationsOf(object)].flatMap(({ path, value }) =>
-            [...value.matchAll(networks)]
-              .map(([network]) => network)
-              .filter(isEverything)
-              .map((network) => `${pathText(path)} lets in or out ${network}. Name the networks that are meant.`),
+          ...[...withNetworks(object, ["spec"]), ...withNetworks(object, ["metadata", "annotations"])].flatMap(
+            ({ path, value }) =>
+              [...value.matchAll(networks)]
+                .map(([network]) => network)
+                .filter(isEverything)
+                .map((network) => `${pathText(path)} lets in or out ${network}. Name the networks that are meant.`),
           ),
           ...openings(object),
         ]
       : [],
 };
 
-function annotationsOf({ inputs }: PolicyObject) {
-  return textsOf(inputs.metadata?.annotations, ["metadata", "annotations"]);
+/** Texts below a path that name networks. */
+function withNetworks({ inputs }: PolicyObject, path: readonly [string, ...string[]]) {
+  const part = path.reduce<Record<string, unknown> | undefined>((value, step) => value?.[step] as typeof value, inputs);
+  return textsOf(part, (text) => text.includes("/") && text.search(networks) >= 0, path);
 }
 
 function openings(object: PolicyObject): string[] {

@@ -64,11 +64,27 @@ export interface Text {
   readonly value: string;
 }
 
-/** Every text of a value, with its path. */
-export function textsOf(value: unknown, path: readonly string[] = []): Text[] {
-  if (typeof value === "string") return [{ path, value }];
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, inner]) => textsOf(inner, [...path, key]));
+/** Every text of a value that `accepts` takes, with its path. Objects hold thousands of texts: paths are made of few. */
+export function textsOf(
+  value: unknown,
+  accepts: (text: string, key: string) => boolean,
+  path: readonly string[] = [],
+): Text[] {
+  const found: Text[] = [];
+  const steps = [...path];
+  const look = (inner: unknown): void => {
+    if (typeof inner === "string") {
+      if (accepts(inner, steps.at(-1) ?? "")) found.push({ path: [...steps], value: inner });
+    } else if (typeof inner === "object" && inner !== null) {
+      for (const key of Object.keys(inner)) {
+        steps.push(key);
+        look((inner as Record<string, unknown>)[key]);
+        steps.pop();
+      }
+    }
+  };
+  look(value);
+  return found;
 }
 
 /** `spec.template.spec.containers[0].image` */

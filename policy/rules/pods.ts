@@ -4,6 +4,8 @@ import type { Rule } from "./rule";
 /** Kinds whose pods run until they are told to stop. */
 const servers = new Set(["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"]);
 
+const isImage = (_: string, key: string) => key === "image" || key === "imageName";
+
 export const imageTag: Rule = {
   name: "image-tag",
   level: "mandatory",
@@ -12,9 +14,8 @@ export const imageTag: Rule = {
   check: (object) =>
     kindOf(object) === undefined
       ? []
-      : textsOf(object.inputs.spec, ["spec"]).flatMap(({ path, value }) => {
-          if (!/^image(Name)?$/.test(path.at(-1)!) || value === unknown || /@sha256:[0-9a-f]{64}$/.test(value))
-            return [];
+      : textsOf(object.inputs.spec, isImage, ["spec"]).flatMap(({ path, value }) => {
+          if (value === unknown || /@sha256:[0-9a-f]{64}$/.test(value)) return [];
           const tag = /^[^@:]+:([\w][\w.-]*)$/.exec(value.slice(value.lastIndexOf("/") + 1))?.[1];
           if (tag !== undefined && tag !== "latest") return [];
           const fault = tag === undefined ? "has neither tag nor digest" : "has the tag latest, which moves";

@@ -84,7 +84,7 @@ function configMap({ inputs }: PolicyObject): string[] {
 function urls(object: PolicyObject): string[] {
   if (object.type.startsWith("pulumi:providers:")) return [];
   const { __provider: _, ...inputs } = object.inputs;
-  return textsOf(inputs)
-    .filter(({ path, value }) => urlWithPassword.test(value) && !object.isSecret(path))
+  return textsOf(inputs, (value) => urlWithPassword.test(value))
+    .filter(({ path }) => !object.isSecret(path))
     .map(({ path }) => `${pathText(path)} is a URL with a password in it. Give the password by a Secret.`);
 }

@@ -50,16 +50,19 @@ export function matcherOf(selector: TopicSelector): (topic: string) => boolean {
   const kinds = selector.kinds && new Set(selector.kinds);
   const topics = selector.topics && new Set(selector.topics);
   const except = new Set(selector.except);
+  const inComponents = hasComponents(selector);
   return (topic) => {
     if (!topic.startsWith(prefix) || topic.length === prefix.length) return false;
-    let name = topic.slice(prefix.length);
-    if (hasComponents(selector)) {
-      const dot = name.indexOf(".");
-      const component = name.slice(0, Math.max(dot, 0));
-      if (component === "" || (components && !components.has(component))) return false;
-      name = name.slice(dot + 1);
-      if (name === "" || name.includes(".") || (kinds && !kinds.has(kindOf(name)))) return false;
+    let start = prefix.length;
+    if (inComponents) {
+      const dot = topic.indexOf(".", start);
+      if (dot <= start || (components && !components.has(topic.slice(start, dot)))) return false;
+      start = dot + 1;
+      if (start === topic.length || topic.includes(".", start)) return false;
+      if (kinds && !kinds.has(kindOf(topic))) return false;
     }
+    if (!topics && except.size === 0) return true;
+    const name = topic.slice(start);
     return !(topics && !topics.has(name)) && !(except.size > 0 && isExcepted(except, name));
   };
 }
