@@ -3,8 +3,10 @@ import type { AvroRegistry, AvroSchema } from "./avro";
 import { type DeadLetter, parkMessages } from "./deadLetters";
 import { FacilityError, messageOf } from "./errors";
 import type { Logger } from "./log";
-import { backoffMs, sleep } from "./process";
+import { persistently } from "./persistently";
 import { type RecordTimeField, recordTimeMs } from "./recordTime";
+
+export { StoppedError } from "./persistently";
 
 /** A record of a topic. */
 export interface ReadRecord {
@@ -13,9 +15,6 @@ export interface ReadRecord {
   /** Its own time, or Kafka's where it has none; ms since 1970. */
   readonly timeMs: number;
 }
-
-/** Told to stop while waiting: what is in hand stays uncommitted, and comes again. */
-export class StoppedError extends Error {}
 
 export interface RecordReaderOptions {
   readonly registry: AvroRegistry;
@@ -28,9 +27,6 @@ export interface RecordReaderOptions {
   /** Counts what is put aside, by the reason's code. */
   readonly parked: (code: string) => void;
 }
-
-const baseMs = 250;
-const maxMs = 10_000;
 
 /** Reads messages as records; what cannot be read is in the dead-letter topic when {@link read} says so. */
 export class RecordReader {
@@ -66,20 +62,8 @@ export class RecordReader {
   }
 
   /** Does what can be repeated without harm until it succeeds. @throws what cannot succeed, and {@link StoppedError}. */
-  async persistently<T>(what: string, work: () => Promise<T>): Promise<T> {
-    const { stop, log } = this.options;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await work();
-      } catch (error) {
-        if (!(error instanceof FacilityError && error.retryable)) throw error;
-        if (stop.aborted) throw new StoppedError("told to stop");
-        const delayMs = backoffMs(attempt, baseMs, maxMs);
-        log.error({ what, reason: error.message, attempt, delayMs }, "Waiting; offsets stay uncommitted");
-        await sleep(delayMs, stop);
-        if (stop.aborted) throw new StoppedError("told to stop");
-      }
-    }
+  persistently<T>(what: string, work: () => Promise<T>): Promise<T> {
+    return persistently(what, work, this.options);
   }
 
   private async park(letter: DeadLetter): Promise<void> {

@@ -13,6 +13,7 @@ export {
   type Stage,
 } from "./deadLetters";
 export { promptKey, slugOf } from "./keys";
+export { beginPosts, type BegunPosts, endPost } from "./posts";
 export {
   type AddedVisit,
   type AddOutcome,

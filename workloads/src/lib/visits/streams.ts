@@ -27,9 +27,10 @@ export interface AnnouncedVisit {
   readonly survey: string;
   /** Number of entries. */
   readonly detectors: number;
-  readonly stream: string;
-  readonly firstId: string;
-  readonly lastId: string;
+  /** With the ids of its entries; none where messages are posted. */
+  readonly stream?: string;
+  readonly firstId?: string;
+  readonly lastId?: string;
   /** ISO 8601. */
   readonly at: string;
 }
@@ -62,7 +63,7 @@ export async function addVisit(
   maxEntries: number,
 ): Promise<AddedVisit> {
   const fields = visitFields(visit);
-  const digest = createHash("sha256").update(JSON.stringify(fields)).digest("base64url");
+  const digest = digestOf(visit);
   const [outcome, firstId, lastId, entries] = (await scriptsOf(redis).addVisit(
     target.stream,
     promptKey.visit(visit.instrument, visit.groupId),
@@ -78,6 +79,13 @@ export async function addVisit(
     ...detectors,
   )) as [AddOutcome, string, string, number];
   return { outcome, firstId, lastId, entries };
+}
+
+/** Of all fields that workers get. */
+export function digestOf(visit: NextVisit): string {
+  return createHash("sha256")
+    .update(JSON.stringify(visitFields(visit)))
+    .digest("base64url");
 }
 
 /** What is known of a group; undefined when nobody announced it. */
