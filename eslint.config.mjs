@@ -9,9 +9,9 @@ const forbid = (...rules) => ({ "no-restricted-imports": ["error", { patterns: r
 const pulumi = { group: ["@pulumi/*"], message: "Workloads never import Pulumi." };
 const upward = { group: ["**/local/**", "**/local", "**/test/**"], message: "Imports go downward only." };
 const workloadCode = {
-  regex: "workloads/src/(?!\\w[\\w-]*/contract$|lib/contract$|lib/topicSelector$)",
+  regex: "workloads/src/(?!\\w[\\w-]*/contract$|lib/contract$|lib/topicSelector$|lib/visits/keys$)",
   message:
-    "Components know a workload by its contract only (workloads/src/<name>/contract), and what a selector takes.",
+    "Components know a workload by its contract only (workloads/src/<name>/contract), what a selector takes, and names in Redis.",
 };
 const systems = ["embargo", "efd", "sasquatch", "prompt"];
 const door = {

@@ -11,6 +11,16 @@ export {
 } from "./embargo";
 export type { PlatformConfig } from "./platform";
 export {
+  listText,
+  pipelinesText,
+  type PromptConfig,
+  type PromptEnvironment,
+  type ResolvedService,
+  serviceOf,
+  servicesOf,
+  workerNodes,
+} from "./prompt";
+export {
   type Aggregate,
   type BridgeConfig,
   brokerIds,

@@ -4,6 +4,7 @@ import { cephSchema } from "./ceph";
 import { type EfdConfig, efdSchema } from "./efd";
 import { type EmbargoConfig, embargoSchema } from "./embargo";
 import { type PlatformConfig, platformSchema } from "./platform";
+import { type PromptConfig, promptSchema } from "./prompt";
 import { type SasquatchConfig, sasquatchSchema } from "./sasquatch";
 
 /** Everything that a stack is told: one key `usdf:<system>` of `Pulumi.<stack>.yaml` each. */
@@ -14,6 +15,7 @@ export const stackSchema = z
     embargo: embargoSchema.optional(),
     efd: efdSchema.optional(),
     sasquatch: sasquatchSchema.optional(),
+    prompt: promptSchema.optional(),
   })
   .superRefine((stack, context) => {
     const environments = stack.embargo?.environments ?? {};
@@ -46,11 +48,13 @@ function vaultFaults({
   embargo,
   efd,
   sasquatch,
+  prompt,
 }: {
   platform: PlatformConfig;
   embargo?: EmbargoConfig;
   efd?: EfdConfig;
   sasquatch?: SasquatchConfig;
+  prompt?: PromptConfig;
 }): [string[], string][] {
   if (vault === undefined) return [];
   if (secrets.kind === "value")
@@ -58,7 +62,8 @@ function vaultFaults({
   const environments = Object.values(embargo?.environments ?? {});
   const contexts = new Set(environments.flatMap((one) => one.kubeContext ?? embargo?.kubeContext ?? []));
   if (efd) contexts.add(efd.kubeContext);
-  for (const one of Object.values(sasquatch?.environments ?? {})) contexts.add(one.kubeContext);
+  const others = [...Object.values(sasquatch?.environments ?? {}), ...Object.values(prompt?.environments ?? {})];
+  for (const one of others) contexts.add(one.kubeContext);
   return [...contexts]
     .filter((context) => !Object.hasOwn(vault.authMounts, context))
     .map((context) => [
