@@ -1,4 +1,5 @@
-import { type Card, type CardValue, makeFits } from "./fits";
+import type { Card, CardValue } from "../../workloads/src/lib/fits";
+import { makeFits } from "./fits";
 import type { Detector, Instrument } from "./instruments";
 
 /** One exposure of an instrument. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { exposureOf, filesOf, fitsKey, instrumentNamed, instruments, sidecarKey } from "../../local/camera";
-import { blockBytes, formatCard } from "../../local/camera/fits";
+import { blockBytes, formatCard } from "../../workloads/src/lib/fits";
 import { parseObjectPath } from "../../workloads/src/lib/objectPath";
 
 /** Reads a FITS file by the standard, not by our writer: 80-character cards up to END, data in blocks of 2,880 bytes. */

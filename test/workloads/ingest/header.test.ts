@@ -1,8 +1,8 @@
 import { makeFits } from "../../../local/camera/fits";
 import { objectUri } from "../../../workloads/src/lib/butler/butler";
-import { readFitsHeader } from "../../../workloads/src/ingest/fitsHeader";
+import { readFitsHeader } from "../../../workloads/src/lib/fits";
 import { groupKey } from "../../../workloads/src/ingest/groups";
-import { parseSidecar } from "../../../workloads/src/ingest/metadata";
+import { parseSidecar } from "../../../workloads/src/lib/sidecar";
 
 const cards = (...lines: string[]) =>
   Buffer.from(["SIMPLE  =                    T", ...lines, "END"].map((line) => line.padEnd(80)).join(""));

@@ -11,9 +11,12 @@ import os
 import platform
 import signal
 import sys
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .protocol import BadRequest, FileResult, is_infrastructure, reason
+
+if TYPE_CHECKING:
+    from .raws import RawReader
 
 log = logging.getLogger("usdf_butler")
 
@@ -40,6 +43,7 @@ class Child:
         self._ingester: Ingester | None = None
         self._created = False
         self._butler: Any = None
+        self._raw_reader: RawReader | None = None
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         operation = request.get("op")
@@ -63,7 +67,14 @@ class Child:
 
             self._open()
             return {"known": KnownUris(self._butler).ask(request["uris"])}
-        raise BadRequest(f'op is "{operation}", not one of hello, ping, ingest, rehearse, defineVisits, known')
+        if operation == "rawExposures":
+            found = self._raws().exposures(request["instrument"], request["collections"], request["where"])
+            return {"exposures": found}
+        if operation == "fetchRaws":
+            words = (request[name] for name in ("instrument", "collections", "exposures", "folder"))
+            return {"files": self._raws().fetch(*words)}
+        known = "hello, ping, ingest, rehearse, defineVisits, known, rawExposures, fetchRaws"
+        raise BadRequest(f'op is "{operation}", not one of {known}')
 
     def _open(self) -> Ingester:
         if self._ingester is None:
@@ -86,6 +97,16 @@ class Child:
 
         return PlainButler(butler)
 
+    def _raws(self) -> RawReader:
+        if self._raw_reader is None:
+            from .raws import RawReader
+
+            try:
+                self._raw_reader = RawReader(self._repo)
+            finally:
+                _collect_from_now_on()
+        return self._raw_reader
+
     def _rehearse(self, file: dict[str, Any]) -> FileResult:
         """A rehearsal has a Butler of its own: none of its caches may outlive the rollback."""
         from .rehearsal import checked
@@ -101,7 +122,9 @@ class Child:
         """Drops connections: the next request opens the repository again."""
         if self._butler is not None:
             _close(self._butler)
-        self._butler = self._ingester = None
+        if self._raw_reader is not None:
+            _close(self._raw_reader)
+        self._butler = self._ingester = self._raw_reader = None
 
 
 def _close(butler: Any) -> None:

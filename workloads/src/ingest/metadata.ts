@@ -1,8 +1,9 @@
 import pLimit from "p-limit";
 import { FacilityError, messageOf } from "../lib/errors";
 import { keyOf } from "../lib/objectPath";
-import { blockBytes, type Header, readFitsHeader } from "./fitsHeader";
+import { blockBytes, type Header, readFitsHeader } from "../lib/fits";
 import { type ObjectInfo, ObjectMissingError, type ObjectStore } from "../lib/objectStore";
+import { parseSidecar } from "../lib/sidecar";
 
 /** An object with its header. */
 export interface ObjectMetadata {
@@ -68,20 +69,6 @@ async function readFits(store: ObjectStore, key: string): Promise<Header> {
     if (header) return header;
     if (bytes.length < size || size === largestHeaderBytes) throw new Error("it has no END");
   }
-}
-
-/** A sidecar is the header as a JSON object. Python writes `NaN` and `Infinity`, which JSON does not know: they are null. */
-export function parseSidecar(text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = JSON.parse(
-      text.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (token) => (token[0] === '"' ? token : "null")),
-    );
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("it is no JSON object");
-  return value as Record<string, unknown>;
 }
 
 /**

@@ -123,6 +123,13 @@ export class ObjectStore {
     });
   }
 
+  /** Writes an object, over one that is there. @throws {@link StoreUnavailableError} */
+  async put(key: string, body: Uint8Array, contentType: string): Promise<void> {
+    const ContentMD5 = createHash("md5").update(body).digest("base64");
+    const object = { Bucket: this.bucket, Key: key, Body: body, ContentType: contentType, ContentMD5 };
+    await this.ask("PUT", key, () => this.client.send(new PutObjectCommand(object)));
+  }
+
   /** Metadata that an object was made with. @throws {@link ObjectMissingError} */
   async metadataOf(key: string): Promise<Readonly<Record<string, string>>> {
     const command = new HeadObjectCommand({ Bucket: this.bucket, Key: key });
@@ -154,13 +161,18 @@ export class ObjectStore {
     } while (token !== undefined);
   }
 
-  /** First components of keys, each with its `/`: the instruments of a raw bucket. */
-  async folders(): Promise<string[]> {
+  /** What keys that begin with `prefix` have up to the next `/`, which is kept; by default the instruments of a raw bucket. */
+  async folders(prefix = ""): Promise<string[]> {
     const found: string[] = [];
     let token: string | undefined;
     do {
-      const command = new ListObjectsV2Command({ Bucket: this.bucket, Delimiter: "/", ContinuationToken: token });
-      const page = await this.ask("LIST", "", () => this.client.send(command));
+      const command = new ListObjectsV2Command({
+        Bucket: this.bucket,
+        Prefix: prefix,
+        Delimiter: "/",
+        ContinuationToken: token,
+      });
+      const page = await this.ask("LIST", prefix, () => this.client.send(command));
       for (const { Prefix } of page.CommonPrefixes ?? []) if (Prefix !== undefined) found.push(Prefix);
       token = page.IsTruncated ? page.NextContinuationToken : undefined;
     } while (token !== undefined);

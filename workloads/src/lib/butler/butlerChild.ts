@@ -27,6 +27,32 @@ export interface ButlerChildOptions {
   readonly maxWaiting?: number;
 }
 
+/** Where raw files are looked for. */
+export interface RawQuery {
+  readonly instrument: string;
+  readonly collections: readonly string[];
+}
+
+/** An exposure with raw files; angles in degrees, null where it did not look at the sky. */
+export interface RawExposure {
+  readonly id: number;
+  readonly group: string;
+  /** Begin, TAI, ms since 1970. */
+  readonly beginTaiMs: number;
+  readonly physicalFilter: string;
+  readonly ra: number | null;
+  readonly dec: number | null;
+  readonly rotation: number | null;
+  readonly detectors: readonly number[];
+}
+
+/** A raw file that was copied. */
+export interface FetchedRaw {
+  readonly exposure: number;
+  readonly detector: number;
+  readonly path: string;
+}
+
 interface Request {
   readonly id: number;
   readonly op: string;
@@ -81,6 +107,16 @@ export class ButlerChild implements Butler {
   }
   async known(uris: readonly string[]): Promise<boolean[]> {
     return (await this.ask("known", { uris }, 1)).known as boolean[];
+  }
+  /** Exposures with raw files in these collections; the repository is opened for reading only. */
+  async rawExposures(query: RawQuery & { readonly where: string }): Promise<RawExposure[]> {
+    return (await this.ask("rawExposures", query, 1)).exposures as RawExposure[];
+  }
+  /** Copies their raw files into a folder of this machine. */
+  async fetchRaws(
+    query: RawQuery & { readonly exposures: readonly number[]; readonly folder: string },
+  ): Promise<FetchedRaw[]> {
+    return (await this.ask("fetchRaws", query, 1)).files as FetchedRaw[];
   }
 
   /** Process id of the child, while there is one. */

@@ -1,6 +1,4 @@
-/** Bytes of one block of a FITS file, and of one card of a header. */
-export const blockBytes = 2880;
-const cardBytes = 80;
+import { cardBytes } from "./card";
 
 /** A value of a header, as a JSON sidecar would have it. */
 export type HeaderValue = string | number | boolean | null;
@@ -15,12 +13,21 @@ export type Header = Readonly<Record<string, HeaderValue>>;
 export function readFitsHeader(bytes: Buffer): Header | undefined {
   if (bytes.length >= 9 && bytes.toString("latin1", 0, 9) !== "SIMPLE  =")
     throw new Error("it does not begin with SIMPLE");
-  const header: Record<string, HeaderValue> = {};
-  let last: string | undefined;
+  const cards: string[] = [];
   for (let offset = 0; offset + cardBytes <= bytes.length; offset += cardBytes) {
     const card = bytes.toString("latin1", offset, offset + cardBytes);
+    if (card.slice(0, 8).trimEnd() === "END") return headerOf(cards);
+    cards.push(card);
+  }
+  return undefined;
+}
+
+/** The values of a header's cards, as {@link readFitsHeader} reads them. */
+export function headerOf(cards: readonly string[]): Header {
+  const header: Record<string, HeaderValue> = {};
+  let last: string | undefined;
+  for (const card of cards) {
     const keyword = card.slice(0, 8).trimEnd();
-    if (keyword === "END") return header;
     if (keyword === "CONTINUE" && last !== undefined) {
       const more = valueOf(card.slice(8));
       const before = header[last];
@@ -38,10 +45,11 @@ export function readFitsHeader(bytes: Buffer): Header | undefined {
     if (text === undefined || name in header) continue;
     header[name] = valueOf(text);
   }
-  return undefined;
+  return header;
 }
 
-function valueOf(text: string): HeaderValue {
+/** Value of a card, from what follows its `=`. */
+export function valueOf(text: string): HeaderValue {
   const trimmed = text.trimStart();
   if (trimmed.startsWith("'")) {
     const match = /^'((?:[^']|'')*)'/.exec(trimmed);
