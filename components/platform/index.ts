@@ -20,3 +20,4 @@ export { defaultUser, type PodUser, type Volume } from "./pod";
 export { type SecretKeyReference, SecretReference, secretValue, type VaultField, vaultMark } from "./secrets";
 export { vaultProvider, vaultReader, type VaultReader } from "./vault";
 export { type Claim, type Run, Workload, type WorkloadArgs } from "./workload";
+export { WorkloadGroup } from "./workloadGroup";

@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { PlatformConfig } from "../config";
 import type { Container } from "./container";
-import { customResource } from "./custom";
+import { podMonitor, scrapes } from "./metrics";
 import { networkPolicySpec, type Opening, type PodSelector } from "./network";
 import { affinityOf, defaultUser, podTemplate, type PodUser, type Volume } from "./pod";
 
@@ -77,6 +77,8 @@ export interface WorkloadArgs {
   readonly accepts?: readonly Opening[];
   /** Whom it may talk to; DNS it may by itself. @defaultValue nobody */
   readonly reaches?: readonly Opening[];
+  /** Whether a {@link WorkloadGroup} stands for its network and its metrics. @defaultValue false */
+  readonly inGroup?: boolean;
   /**
    * Pods and their network stay as the cluster has them, which others made: for a take-over that restarts nothing. An
    * attempt to make the workload anew is refused by the API server, since it exists.
@@ -112,18 +114,13 @@ export class Workload extends pulumi.ComponentResource {
     };
     this.labels = labels;
     const metadata = { name: metadataName, namespace, labels };
-    const scraped = container.metrics && monitoring.enabled && container.port !== undefined;
-    const metricsOpening: Opening[] = scraped
-      ? [{ peers: [{ namespace: monitoring.namespace }], ports: [container.port!.number] }]
-      : [];
+    const scraped = container.metrics && monitoring.enabled && !args.inGroup ? container.port : undefined;
+    const accepts = [...(args.accepts ?? []), ...scrapes(scraped, monitoring)];
 
-    if (!args.adopting) {
+    if (!args.adopting && !args.inGroup) {
       new k8s.networking.v1.NetworkPolicy(
         name,
-        {
-          metadata,
-          spec: networkPolicySpec(this.selector, [...(args.accepts ?? []), ...metricsOpening], args.reaches ?? []),
-        },
+        { metadata, spec: networkPolicySpec(this.selector, accepts, args.reaches ?? []) },
         child,
       );
     }
@@ -135,21 +132,7 @@ export class Workload extends pulumi.ComponentResource {
         child,
       );
     }
-    if (scraped) {
-      customResource(
-        name,
-        {
-          apiVersion: "monitoring.coreos.com/v1",
-          kind: "PodMonitor",
-          metadata,
-          spec: {
-            selector: { matchLabels: { ...this.selector } },
-            podMetricsEndpoints: [{ port: container.port!.name, path: "/metrics", interval: "30s" }],
-          },
-        },
-        child,
-      );
-    }
+    if (scraped) podMonitor(name, metadata, this.selector, scraped, child);
     this.registerOutputs({ labels, selector: this.selector });
   }
 

@@ -16,7 +16,7 @@ import { ParquetSink } from "./parquetSink";
 import { SchemaRegistry } from "./registry";
 import { RestProxy } from "./rest";
 import { secretFields } from "./secretFields";
-import { StreamConnector } from "./streamConnector";
+import { connectorGroup, StreamConnector } from "./streamConnector";
 import { TelegrafConsumer } from "./telegraf";
 import { KafkaTopics } from "./topics";
 import { KafkaUsers, needsConnect, usesConnect } from "./users";
@@ -84,7 +84,13 @@ export class Sasquatch extends pulumi.ComponentResource {
       if (settings.bridge !== undefined) bridgeUrl = new KafkaBridge(environment, child).externalUrl;
     }
     new KafkaTopics(environment, child);
-    for (const plan of environment.plan.connectors) {
+    const { connectors } = environment.plan;
+    connectorGroup(
+      environment,
+      connectors.filter(({ sink }) => sink === "connector"),
+      child,
+    );
+    for (const plan of connectors) {
       if (plan.sink === "connector") new StreamConnector(environment, plan, child);
       if (plan.sink === "telegraf") new TelegrafConsumer(environment, plan, child);
     }

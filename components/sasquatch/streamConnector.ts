@@ -1,10 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { connectorContract } from "../../workloads/src/connector/contract";
-import { program, portOf, usdfImage, Workload } from "../platform";
+import { type Opening, portOf, program, usdfImage, Workload, WorkloadGroup } from "../platform";
 import {
+  clusterName,
   type Environment,
   identity,
   influxPasswordField,
+  labelsOf,
   reachesRegistry,
   registryUrl,
   secretKey,
@@ -12,6 +14,37 @@ import {
 import { influxUrlOf } from "./influx";
 import { kafkaAccess } from "./kafkaAccess";
 import type { ConnectorPlan } from "./plan";
+
+/** Label of the pods of every connector. */
+const groupLabel = { "app.kubernetes.io/component": "connector" } as const;
+
+/** Network and metrics of all connectors of an environment. */
+export function connectorGroup(
+  environment: Environment,
+  plans: readonly ConnectorPlan[],
+  opts: pulumi.ComponentResourceOptions,
+): void {
+  if (plans.length === 0) return;
+  new WorkloadGroup(
+    `${environment.prefix}-connectors`,
+    {
+      namespace: environment.namespace,
+      metadataName: `${clusterName}-connectors`,
+      labels: labelsOf(environment, "connectors"),
+      selector: { ...groupLabel, "app.kubernetes.io/part-of": "sasquatch" },
+      port: { name: "http", number: connectorContract.httpPort },
+      reaches: plans.flatMap((plan) => reachesOf(environment, plan)),
+      monitoring: environment.platform.monitoring,
+    },
+    opts,
+  );
+}
+
+const reachesOf = (environment: Environment, plan: ConnectorPlan): Opening[] => [
+  kafkaAccess(environment, plan.kafkaUser).reaches,
+  ...(plan.format === "avro" ? [reachesRegistry(environment, plan.registry)] : []),
+  { peers: "anyone", ports: [portOf(influxUrlOf(environment, plan.influxdb))] },
+];
 
 /** A connector of ours: reads one part of a client's topics as its Kafka user, writes its bucket as its InfluxDB user. */
 export class StreamConnector extends pulumi.ComponentResource {
@@ -30,6 +63,7 @@ export class StreamConnector extends pulumi.ComponentResource {
       name,
       {
         ...own,
+        labels: { ...own.labels, ...groupLabel },
         run: { kind: "Deployment", replicas: plan.replicas },
         container: program(connectorContract, {
           image: usdfImage.workloads,
@@ -56,11 +90,7 @@ export class StreamConnector extends pulumi.ComponentResource {
           volumeMounts: kafka.volumeMounts,
         }),
         volumes: kafka.volumes,
-        reaches: [
-          kafka.reaches,
-          ...(plan.format === "avro" ? [reachesRegistry(environment, plan.registry)] : []),
-          { peers: "anyone", ports: [portOf(influxUrl)] },
-        ],
+        inGroup: true,
       },
       { parent: this },
     );

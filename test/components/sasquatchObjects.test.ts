@@ -73,6 +73,30 @@ describe("mirrors", () => {
   });
 });
 
+it("connectors share one policy and one PodMonitor, which find their pods, and no others, and open what each is told to reach", () => {
+  const [policy, monitor] = [find("NetworkPolicy", "sasquatch-connectors"), find("PodMonitor", "sasquatch-connectors")];
+  const ports = policy.spec.egress.flatMap((rule: any) => rule.ports.map(({ port }: any) => port));
+  const found: string[] = [];
+  for (const { kind, metadata, spec } of objects.values()) {
+    const { labels } = spec?.template?.metadata ?? {};
+    if (kind !== "Deployment" || labels === undefined) continue;
+    const isFound = ({ matchLabels }: any) =>
+      Object.entries(matchLabels).every(([key, value]) => labels[key] === value);
+    expect([metadata.name, isFound(policy.spec.podSelector), isFound(monitor.spec.selector)]).toEqual([
+      metadata.name,
+      ...Array(2).fill(/^sasquatch-connector-/.test(metadata.name)),
+    ]);
+    if (!isFound(policy.spec.podSelector)) continue;
+    found.push(metadata.name);
+    const [{ env, ports: own }] = spec.template.spec.containers;
+    const told = env.filter(({ name }: any) => ["KAFKA_BROKERS", "REGISTRY_URL", "INFLUXDB_URL"].includes(name));
+    for (const { value } of told) expect(ports).toContain(Number(/:(\d+)$/.exec(value)![1]));
+    expect(own.map(({ name }: any) => name)).toEqual(monitor.spec.podMetricsEndpoints.map(({ port }: any) => port));
+    expect(objects.has(`NetworkPolicy ${metadata.name}`)).toBe(false);
+  }
+  expect(found.length).toBeGreaterThan(1);
+});
+
 it("a table whose name the database would cut off is refused", async () => {
   const config = everything("http://rgw") as any;
   const jdbc = { url: "jdbc:postgresql://192.0.2.7/engine", user: "engine" };
