@@ -3,7 +3,7 @@ import { allowList } from "../cidr";
 import { objectName, vaultPath } from "../field";
 import { clientOverrides, kafkaTopicSchema, selectorSchema } from "./clients";
 import { chronografSchema, influxdbSchema, influxFaults, kapacitorSchema, storageClassesSchema } from "./influxdb";
-import { kafkaSchema } from "./kafka";
+import { kafkaSchema } from "../kafka";
 import {
   bridgeSchema,
   connectSchema,

@@ -27,7 +27,7 @@ export type SasquatchConfig = z.output<typeof sasquatchSchema>;
 export type { ClientConfig, ConnectorPart, Selector, Unstored } from "./clients";
 export type { EnvironmentClient, MirrorConfig, SasquatchEnvironment } from "./environment";
 export type { Aggregate, JdbcSink, ParquetSink } from "./longTerm";
-export { brokerIds, type KafkaClusterConfig, type KafkaPoolConfig } from "./kafka";
+export { brokerIds, type KafkaClusterConfig, type KafkaPoolConfig } from "../kafka";
 export type { ChronografConfig, InfluxdbConfig, InfluxdbInstance, InfluxdbSettings, KapacitorConfig } from "./influxdb";
 export type { BridgeConfig, ConnectConfig, RegistryConfig, RestConfig } from "./kafkaServices";
 export { secondsOf } from "./durations";

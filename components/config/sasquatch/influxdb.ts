@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { imageTag, objectName, resources, schedule } from "../field";
-import { storageSize } from "./kafka";
+import { storageSize } from "../kafka";
 
 /** InfluxDB of an environment and what stands around it: Chronograf, Kapacitor, backups, storage classes. */
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { imageTag, resources } from "../field";
-import { heapFaults, type KafkaClusterConfig } from "./kafka";
+import { heapFaults, type KafkaClusterConfig } from "../kafka";
 
 /** What stands around Kafka: registries, REST, bridge, Connect, Telegraf, and how a mirror connects. */
 

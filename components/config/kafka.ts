@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { address, objectName, resources } from "../field";
+import { address, objectName, resources } from "./field";
 
-/** Kafka of an environment: a cluster that Strimzi runs, or one that something else runs. */
+/** A Kafka cluster: one that Strimzi runs, or one that something else runs. */
 
 /** Kafka versions that an operator runs; it refuses others. */
 export const kafkaVersions: Readonly<Record<string, readonly string[]>> = {
@@ -54,11 +54,7 @@ const balancer = {
   host: hostName.optional().describe("Host name that clients reach it by, for its certificate. Default: its address."),
 };
 
-const external = z.strictObject({
-  tls: z
-    .literal(true, "must be true: passwords and data leave the cluster here")
-    .default(true)
-    .describe("Always; a listener in plain text is refused."),
+const places = {
   pool: z.string().optional().describe("Address pool of MetalLB. Default: the cluster's."),
   bootstrap: z.strictObject(balancer).prefault({}).describe("Where clients ask first."),
   brokers: z
@@ -71,6 +67,29 @@ const external = z.strictObject({
     .describe(
       "ClusterIssuer of cert-manager for the certificate; needs every host. Default: the cluster's own authority.",
     ),
+};
+
+const external = z.strictObject({
+  tls: z
+    .literal(true, "must be true: passwords and data leave the cluster here")
+    .default(true)
+    .describe("Always; a listener in plain text is refused."),
+  ...places,
+});
+
+/** The external listener of a cluster that may be, for a written reason, less safe than it should. */
+export const excusableExternal = z.strictObject({
+  ...places,
+  exception: z
+    .strictObject({
+      reason: z.string().min(20).describe("Who cannot do better, and until when."),
+      anonymous: z
+        .boolean()
+        .default(false)
+        .describe("Nor does it ask for a password; then the whole cluster has no rights, as nobody is known."),
+    })
+    .optional()
+    .describe("The listener has no TLS. Default: TLS and password."),
 });
 
 /** Settings that have a place of their own here, or that the operator keeps to itself; twice would be a contradiction. */
@@ -92,104 +111,112 @@ const ownSettings: Readonly<Record<string, string>> = {
   "replica.lag.time.max.ms": "replicaLagTimeMaxSeconds",
 };
 
+/** What a cluster can be told, but for its external listener. */
+export const kafkaShape = {
+  kind: z
+    .enum(["strimzi", "external"])
+    .default("strimzi")
+    .describe("strimzi = a cluster that is declared here; external = brokers that something else runs."),
+  brokerList: z
+    .array(z.string().regex(/^[\w.-]+:\d{1,5}$/, "must be host:port"))
+    .min(1)
+    .optional()
+    .describe("external: bootstrap servers, in plain text and without users: for one machine."),
+  operator: z
+    .enum(["0.51", "1.1", "1.2"])
+    .default("1.2")
+    .describe("Version of the Strimzi operator; it tells which versions of Kafka there are."),
+  version: z.string().default("4.2.1").describe("Version of Kafka: one that the operator runs."),
+  metadataVersion: z
+    .string()
+    .regex(/^\d+\.\d+(-IV\d+)?$/, 'must be a metadata version such as "4.2"')
+    .optional()
+    .describe("While Kafka is upgraded: that of the version before. Default: that of `version`."),
+  controllers: pool([3, 4, 5], "20Gi", {
+    requests: { cpu: "500m", memory: "2Gi" },
+    limits: { cpu: "1", memory: "4Gi" },
+  })
+    .prefault({})
+    .describe("Nodes that keep the cluster's metadata."),
+  brokers: z
+    .record(objectName, brokerPool)
+    .prefault({ kafka: {} })
+    .describe("Pools of nodes that keep the data, by name. A second one takes over when brokers move."),
+  leaving: z
+    .array(nodeId)
+    .default([])
+    .describe(
+      "Brokers that all data is moved away from, by a KafkaRebalance that needs no approval; they are taken out afterwards.",
+    ),
+  replication: z.int().min(1).default(3).describe("Copies of each partition, of which all but one must be in step."),
+  retentionMinutes: z
+    .int()
+    .min(60)
+    .default(4320)
+    .describe("How long records and offsets are kept where a topic says nothing else, minutes."),
+  offsetsRetentionMinutes: z
+    .int()
+    .min(60)
+    .optional()
+    .describe(
+      "How long the offsets of a group without members are kept; not below retentionMinutes. Default: the same.",
+    ),
+  maxMessageBytes: z
+    .int()
+    .min(1_048_576)
+    .default(10_485_760)
+    .describe("Largest record batch; brokers copy and mirrors carry as much."),
+  replicaLagTimeMaxSeconds: z
+    .int()
+    .min(10)
+    .default(120)
+    .describe(
+      "How long a copy may be behind and count as in step, seconds; not below the request timeout of mirrors and Connect.",
+    ),
+  logAppendTime: z.boolean().default(false).describe("Records have the broker's time instead of the producer's."),
+  autoCreateTopics: z
+    .boolean()
+    .default(false)
+    .describe("Whether a topic is made by whoever first asks for it. SAL producers make theirs by themselves."),
+  config: z
+    .record(z.string(), z.union([z.string(), z.int(), z.boolean()]))
+    .default({})
+    .describe("Other settings of the brokers. Default: none."),
+  plain: z
+    .boolean()
+    .default(false)
+    .describe("Offer port 9092 without TLS inside the cluster, for clients that cannot do better."),
+  clientNamespaces: z.array(objectName).default([]).describe("Other namespaces whose pods may connect. Default: none."),
+  exporter: z.boolean().default(true).describe("Publish the lag of consumer groups, which alerts are made of."),
+  cruiseControl: z.boolean().default(false).describe("Run Cruise Control, which moves partitions between brokers."),
+  maintenanceWindows: z
+    .array(z.string().regex(/^(\S+ ){5}\S+$/, "must have the six fields of a Quartz cron expression"))
+    .default(["0 0 12-13 ? * *"])
+    .describe("When certificates are renewed, which restarts brokers (UTC)."),
+  paused: z.boolean().default(false).describe("Let the operator change nothing, for a shut-down by hand."),
+};
+
 export const kafkaSchema = z
   .strictObject({
-    kind: z
-      .enum(["strimzi", "external"])
-      .default("strimzi")
-      .describe("strimzi = a cluster `sasquatch` that is declared here; external = brokers that something else runs."),
-    brokerList: z
-      .array(z.string().regex(/^[\w.-]+:\d{1,5}$/, "must be host:port"))
-      .min(1)
-      .optional()
-      .describe("external: bootstrap servers, in plain text and without users: for one machine."),
-    operator: z
-      .enum(["0.51", "1.1", "1.2"])
-      .default("1.2")
-      .describe("Version of the Strimzi operator; it tells which versions of Kafka there are."),
-    version: z.string().default("4.2.1").describe("Version of Kafka: one that the operator runs."),
-    metadataVersion: z
-      .string()
-      .regex(/^\d+\.\d+(-IV\d+)?$/, 'must be a metadata version such as "4.2"')
-      .optional()
-      .describe("While Kafka is upgraded: that of the version before. Default: that of `version`."),
-    controllers: pool([3, 4, 5], "20Gi", {
-      requests: { cpu: "500m", memory: "2Gi" },
-      limits: { cpu: "1", memory: "4Gi" },
-    })
-      .prefault({})
-      .describe("Nodes that keep the cluster's metadata."),
-    brokers: z
-      .record(objectName, brokerPool)
-      .prefault({ kafka: {} })
-      .describe("Pools of nodes that keep the data, by name. A second one takes over when brokers move."),
-    leaving: z
-      .array(nodeId)
-      .default([])
-      .describe(
-        "Brokers that all data is moved away from, by a KafkaRebalance that needs no approval; they are taken out afterwards.",
-      ),
-    replication: z.int().min(1).default(3).describe("Copies of each partition, of which all but one must be in step."),
-    retentionMinutes: z
-      .int()
-      .min(60)
-      .default(4320)
-      .describe("How long records and offsets are kept where a topic says nothing else, minutes."),
-    offsetsRetentionMinutes: z
-      .int()
-      .min(60)
-      .optional()
-      .describe(
-        "How long the offsets of a group without members are kept; not below retentionMinutes. Default: the same.",
-      ),
-    maxMessageBytes: z
-      .int()
-      .min(1_048_576)
-      .default(10_485_760)
-      .describe("Largest record batch; brokers copy and mirrors carry as much."),
-    replicaLagTimeMaxSeconds: z
-      .int()
-      .min(10)
-      .default(120)
-      .describe(
-        "How long a copy may be behind and count as in step, seconds; not below the request timeout of mirrors and Connect.",
-      ),
-    logAppendTime: z.boolean().default(false).describe("Records have the broker's time instead of the producer's."),
-    autoCreateTopics: z
-      .boolean()
-      .default(false)
-      .describe("Whether a topic is made by whoever first asks for it. SAL producers make theirs by themselves."),
-    config: z
-      .record(z.string(), z.union([z.string(), z.int(), z.boolean()]))
-      .default({})
-      .describe("Other settings of the brokers. Default: none."),
-    plain: z
-      .boolean()
-      .default(false)
-      .describe("Offer port 9092 without TLS inside the cluster, for clients that cannot do better."),
-    clientNamespaces: z
-      .array(objectName)
-      .default([])
-      .describe("Other namespaces whose pods may connect. Default: none."),
+    ...kafkaShape,
     external: external
       .optional()
       .describe("Load balancers for clients outside the cluster, port 9094, with password. Default: none."),
-    exporter: z.boolean().default(true).describe("Publish the lag of consumer groups, which alerts are made of."),
-    cruiseControl: z.boolean().default(false).describe("Run Cruise Control, which moves partitions between brokers."),
-    maintenanceWindows: z
-      .array(z.string().regex(/^(\S+ ){5}\S+$/, "must have the six fields of a Quartz cron expression"))
-      .default(["0 0 12-13 ? * *"])
-      .describe("When certificates are renewed, which restarts brokers (UTC)."),
-    paused: z.boolean().default(false).describe("Let the operator change nothing, for a shut-down by hand."),
   })
-  .superRefine((kafka, context) => {
-    for (const [path, message] of kafka.kind === "external" ? externalFaults(kafka) : clusterFaults(kafka))
-      context.addIssue({ code: "custom", path, message });
-  })
+  .superRefine(addKafkaFaults)
   .describe("Kafka cluster `sasquatch`.");
 
-export type KafkaClusterConfig = z.output<typeof kafkaSchema>;
+const excusable = z.strictObject({ ...kafkaShape, external: excusableExternal.optional() });
+
+/** Settings of any cluster; what its kind of listener does not have is left out. */
+export type KafkaClusterConfig = z.output<typeof excusable>;
 export type KafkaPoolConfig = KafkaClusterConfig["controllers"];
+
+/** Tells what contradicts itself in the settings of a cluster. */
+export function addKafkaFaults(kafka: KafkaClusterConfig, context: z.RefinementCtx): void {
+  for (const [path, message] of kafka.kind === "external" ? externalFaults(kafka) : clusterFaults(kafka))
+    context.addIssue({ code: "custom", path, message });
+}
 
 type Fault = [(string | number)[], string];
 
