@@ -206,10 +206,10 @@ export const kafkaSchema = z
   .superRefine(addKafkaFaults)
   .describe("Kafka cluster `sasquatch`.");
 
-const excusable = z.strictObject({ ...kafkaShape, external: excusableExternal.optional() });
-
 /** Settings of any cluster; what its kind of listener does not have is left out. */
-export type KafkaClusterConfig = z.output<typeof excusable>;
+export type KafkaClusterConfig = Omit<z.output<typeof kafkaSchema>, "external"> & {
+  external?: z.output<typeof excusableExternal>;
+};
 export type KafkaPoolConfig = KafkaClusterConfig["controllers"];
 
 /** Tells what contradicts itself in the settings of a cluster. */

@@ -21,7 +21,9 @@ const pooler = z.strictObject({
 });
 
 const role = z.strictObject({
-  secretPath: vaultPath.describe("Vault path with the fields username and password; the username is the role."),
+  secretPath: vaultPath
+    .optional()
+    .describe("Vault path of its username, which is its name, and password. Default: `<prefix>/postgres-<role>`."),
   connectionLimit: z.int().min(1).optional().describe("Connections at most. Default: no limit of its own."),
 });
 
@@ -37,7 +39,9 @@ const backup = z.strictObject({
     .regex(/^s3:\/\/[\w.-]+(\/[\w./-]+)?$/, "must be s3://bucket or s3://bucket/folder")
     .describe("Where base backups and write-ahead logs go."),
   endpointUrl: z.url().describe("S3 endpoint of it."),
-  secretPath: vaultPath.describe("Vault path with the fields ACCESS_KEY_ID and ACCESS_SECRET_KEY."),
+  secretPath: vaultPath
+    .optional()
+    .describe("Vault path of ACCESS_KEY_ID and ACCESS_SECRET_KEY. Default: `<prefix>/s3-buckets`."),
   retentionDays: z.int().min(1).default(15).describe("How far back the server can be brought, days."),
   schedule: z
     .string()

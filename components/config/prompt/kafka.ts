@@ -30,7 +30,7 @@ const user = z.strictObject({
     .enum(["tls", "scram-sha-512"])
     .default("scram-sha-512")
     .describe(
-      "How it proves who it is: a password, field `<user>-password` of `secretPath`, or a certificate of the cluster.",
+      "How it proves who it is: a password, field `<user>-password` of the cluster's secret, or a certificate of the cluster.",
     ),
   reads: topicNames.default([]).describe("Topics of this cluster that it reads, or all."),
   writes: topicNames.default([]).describe("Topics of this cluster that it writes, or all."),
@@ -55,29 +55,28 @@ function clusterShape(namespace: string) {
       .describe("Networks that may reach its external listener, e.g. 172.24.0.0/16. Default: none."),
     topics: z.record(topicName, topic).default({}).describe("Topics by name."),
     users: z.record(kafkaUser, user).default({}).describe("Users, each with the least that it needs."),
-    secretPath: vaultPath.optional().describe("Vault path of the users' passwords. Needed as soon as a user has one."),
+    secretPath: vaultPath
+      .optional()
+      .describe("Vault path of the users' passwords. Default: the environment's prefix and the namespace."),
   };
 }
 
 interface Cluster {
   readonly topics: Readonly<Record<string, unknown>>;
   readonly users: Readonly<Record<string, z.output<typeof user>>>;
-  readonly secretPath?: string;
   readonly cluster: { readonly kind: string; readonly external?: object };
   readonly allow: readonly string[];
 }
 
 function addClusterFaults(value: Cluster, context: z.RefinementCtx): void {
-  const { topics, users, secretPath, cluster, allow } = value;
+  const { topics, users, cluster, allow } = value;
   const fault = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
-  for (const [name, { reads, writes, authentication }] of Object.entries(users)) {
+  for (const [name, { reads, writes }] of Object.entries(users)) {
     for (const [key, list] of Object.entries({ reads, writes })) {
       if (list === "all") continue;
       for (const missing of list.filter((one) => !Object.hasOwn(topics, one)))
         fault(["users", name, key], `has "${missing}", no topic of this cluster (${Object.keys(topics).join(", ")})`);
     }
-    if (authentication === "scram-sha-512" && secretPath === undefined)
-      fault(["secretPath"], `is missing: user ${name} has its password there, field ${name}-password`);
   }
   if (cluster.external !== undefined && allow.length === 0)
     fault(["allow"], "is empty: name the networks that reach the external listener, or leave that out");
@@ -100,7 +99,7 @@ export const fileNotificationsSchema = z
       .describe("File on the gateways' hosts with the cluster's authority. Default: those that the hosts trust."),
   })
   .superRefine(addClusterFaults)
-  .superRefine(({ users, gatewayUser, routerUser, topics, cluster, secretPath }, context) => {
+  .superRefine(({ users, gatewayUser, routerUser, topics }, context) => {
     for (const [key, name] of Object.entries({ gatewayUser, routerUser }))
       if (Object.hasOwn(users, name))
         context.addIssue({
@@ -110,12 +109,6 @@ export const fileNotificationsSchema = z
         });
     if (Object.keys(topics).length === 0)
       context.addIssue({ code: "custom", path: ["topics"], message: "is empty: notifications need one" });
-    if (isAuthenticated(cluster) && secretPath === undefined)
-      context.addIssue({
-        code: "custom",
-        path: ["secretPath"],
-        message: `is missing: the gateways write as ${gatewayUser}, whose password is there, field ${gatewayUser}-password`,
-      });
   })
   .describe("Kafka cluster `s3-file-notifications`: file notifications of buckets, each topic read once by a router.");
 
@@ -145,7 +138,9 @@ const writerService = z.strictObject({
   s3EndpointUrl: z.url().describe("S3 endpoint of the repository."),
   profile: z.string().optional().describe("Profile in the credentials file. Default: its default profile."),
   debugLevel: z.string().default("INFO").describe("Level of its log."),
-  secretPath: vaultPath.describe("Vault path of its secrets: kafka_password, s3_credentials_file and db-auth_file."),
+  secretPath: vaultPath
+    .optional()
+    .describe("Vault path of s3_credentials_file, db-auth_file and `<user>-password`. Default: prefix and namespace."),
   ...resources({ requests: { cpu: "250m", memory: "512Mi" }, limits: { cpu: "1", memory: "1Gi" } }),
 });
 
@@ -171,7 +166,9 @@ const publication = z.strictObject({
     .record(z.string(), z.string())
     .default({})
     .describe("Variables that are secrets: field of secretPath by variable."),
-  secretPath: vaultPath.describe("Vault path of its secrets: kafka_password and those of secretEnv."),
+  secretPath: vaultPath
+    .optional()
+    .describe("Vault path of `<user>-password` and the fields of secretEnv. Default: prefix and namespace."),
   ...resources({ requests: { cpu: "250m", memory: "512Mi" }, limits: { cpu: "1", memory: "1Gi" } }),
 });
 
