@@ -111,6 +111,9 @@ function parsed(text: string): unknown {
   }
 }
 
+/** What was checked last: a preview's program and its checks ask for the same one after the other. */
+let last: { readonly text: string; readonly config: StackConfig } | undefined;
+
 /**
  * Checks a stack's configuration and fills in defaults.
  * @param raw - Values of the keys `usdf:<system>`, by system.
@@ -118,8 +121,13 @@ function parsed(text: string): unknown {
  * @throws {@link StackConfigError} that lists every fault: unknown keys with the nearest known one, values and reasons.
  */
 export function loadStackConfig(raw: unknown, stack = "<stack>"): StackConfig {
+  const text = JSON.stringify(raw);
+  if (last?.text === text) return last.config;
   const result = stackSchema.safeParse(raw, { reportInput: true });
-  if (result.success) return result.data;
+  if (result.success) {
+    last = { text, config: result.data };
+    return result.data;
+  }
   throw new StackConfigError(stack, result.error.issues.flatMap(faultsOf));
 }
 

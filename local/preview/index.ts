@@ -33,9 +33,8 @@ export async function preview(names: readonly string[], ref?: string): Promise<P
   const record = async (stack: string) => declarationOf(await recordStack(stack));
   const inFull: Declaration[] = [];
   for (const stack of shown) inFull.push(await record(stack));
-  const named = others.map(environmentsNamed);
-
   const findings = inFull.flatMap((declaration) => checkDeclaration(declaration));
+  const named = others.map(environmentsNamed);
   const number = (level: string) => findings.filter((one) => one.level === level).length;
   const errors = number("error");
   const changes = ref === undefined ? undefined : await changesSince(ref, inFull);

@@ -63,11 +63,21 @@ export function sizeInputOf(
     }
   };
   const namedIn = new Set(known.map(({ name }) => name));
+  const below = new Map<string, KnownTopic[]>();
+  for (const topic of known) {
+    const place = topic.name.slice(0, topic.name.lastIndexOf("."));
+    const others = below.get(place);
+    if (others) others.push(topic);
+    else below.set(place, [topic]);
+  }
+  // What names its components is asked about their topics only.
+  const askedOf = ({ namespace, components }: TopicSelector) =>
+    components?.flatMap((component) => below.get(`${namespace}.${component}`) ?? []) ?? known;
   const strange = [...rates.keys()].filter((name) => !namedIn.has(name));
   // A bucket and those of its ladder ask for the same.
   const found = new Map<TopicSelector, PlacedTopic[]>();
   const topicsOf = (selector: TopicSelector) => {
-    const before = found.get(selector) ?? placed(selector, known, strange, declared);
+    const before = found.get(selector) ?? placed(selector, askedOf(selector), strange, declared);
     found.set(selector, before);
     return before;
   };
