@@ -112,7 +112,7 @@ const ownSettings: Readonly<Record<string, string>> = {
 };
 
 /** What a cluster can be told, but for its external listener. */
-export const kafkaShape = {
+export const kafkaCluster = z.strictObject({
   kind: z
     .enum(["strimzi", "external"])
     .default("strimzi")
@@ -194,11 +194,11 @@ export const kafkaShape = {
     .default(["0 0 12-13 ? * *"])
     .describe("When certificates are renewed, which restarts brokers (UTC)."),
   paused: z.boolean().default(false).describe("Let the operator change nothing, for a shut-down by hand."),
-};
+});
 
 export const kafkaSchema = z
   .strictObject({
-    ...kafkaShape,
+    ...kafkaCluster.shape,
     external: external
       .optional()
       .describe("Load balancers for clients outside the cluster, port 9094, with password. Default: none."),
@@ -207,9 +207,7 @@ export const kafkaSchema = z
   .describe("Kafka cluster `sasquatch`.");
 
 /** Settings of any cluster; what its kind of listener does not have is left out. */
-export type KafkaClusterConfig = Omit<z.output<typeof kafkaSchema>, "external"> & {
-  external?: z.output<typeof excusableExternal>;
-};
+export type KafkaClusterConfig = z.output<typeof kafkaCluster> & { external?: z.output<typeof excusableExternal> };
 export type KafkaPoolConfig = KafkaClusterConfig["controllers"];
 
 /** Tells what contradicts itself in the settings of a cluster. */

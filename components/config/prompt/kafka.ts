@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { allowList } from "../cidr";
 import { imageTag, objectName, resources, vaultPath } from "../field";
-import { addKafkaFaults, excusableExternal, kafkaShape } from "../kafka";
+import { addKafkaFaults, excusableExternal, kafkaCluster } from "../kafka";
 
 /** Kafka clusters of an environment: notifications of its buckets, outputs of its pipelines, alerts. */
 
@@ -44,7 +44,7 @@ function clusterShape(namespace: string) {
     namespace: objectName.default(namespace).describe("Namespace of the cluster."),
     cluster: z
       .strictObject({
-        ...kafkaShape,
+        ...kafkaCluster.shape,
         external: excusableExternal.optional().describe("Load balancers for clients outside. Default: none."),
       })
       .superRefine(addKafkaFaults)
