@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { LoadBalancer } from "../config";
-import type { Opening, PodSelector } from "../platform";
+import { awaited, givenByCluster, type Opening, type PodSelector } from "../platform";
 
 /** Arguments of {@link loadBalancer}. */
 export interface LoadBalancerArgs {
@@ -14,18 +14,6 @@ export interface LoadBalancerArgs {
   readonly port: { readonly name: string; readonly port: number; readonly targetPort: number };
   readonly balancer: LoadBalancer;
 }
-
-/** What the cluster gives a Service. One that was taken over has it among its inputs, and without it would be made anew. */
-export const givenByCluster = ["spec.clusterIP", "spec.clusterIPs"];
-
-/**
- * What the engine waits for. Left to itself it looks at a new or changed Service for ten seconds whether its pods stay; these
- * it waits for at their Deployment or StatefulSet already.
- */
-export const awaited = {
-  nothing: { "pulumi.com/skipAwait": "true" },
-  address: { "pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress[0].ip}" },
-};
 
 /** A Service behind a MetalLB address, and that address once it is known. */
 export function loadBalancer(

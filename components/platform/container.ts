@@ -5,6 +5,8 @@ import { type ContainerEnv, type EnvValue, type EnvVar, envVars, type ExactEnv, 
 export interface Amounts {
   readonly cpu: string;
   readonly memory: string;
+  /** Disk of the node. @defaultValue no bound of its own */
+  readonly "ephemeral-storage"?: string;
 }
 
 /** What a container may and will use. */
@@ -60,6 +62,8 @@ export interface Container {
    * as root or write beside their code; they still get no privilege, no capability and the default seccomp profile.
    */
   readonly restricted: boolean;
+  /** A restricted container whose program writes beside its code: its root file system is left writable. @defaultValue false */
+  readonly writesRoot?: boolean;
   /** Longest step that a stop waits for. */
   readonly longestStepSeconds: number;
   /** Whether clients come through a Service: then it goes on serving until every node has taken the pod out of it. */

@@ -27,6 +27,7 @@ export interface PodArgs {
   /** Configuration that the pods read from elsewhere than their variables: a change of it starts new pods. */
   readonly config?: unknown;
   readonly affinity?: types.input.core.v1.Affinity;
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** Time between the end of the longest step and the kill. */
@@ -38,11 +39,14 @@ const leaveServiceSeconds = 10;
 export function podTemplate(args: PodArgs): types.input.core.v1.PodTemplateSpec {
   const { container, initContainers = [], volumes = [], user } = args;
   const restricted = [container, ...initContainers].every((each) => each.restricted);
-  const checksum = args.config === undefined ? undefined : sha256(JSON.stringify(args.config));
+  const annotations = {
+    ...args.annotations,
+    ...(args.config !== undefined && { "usdf/config-checksum": sha256(JSON.stringify(args.config)) }),
+  };
   return {
     metadata: {
       labels: { ...args.labels },
-      annotations: checksum === undefined ? undefined : { "usdf/config-checksum": checksum },
+      annotations: Object.keys(annotations).length === 0 ? undefined : annotations,
     },
     spec: {
       automountServiceAccountToken: false, // no program of ours speaks to the API server
@@ -61,29 +65,47 @@ export function podTemplate(args: PodArgs): types.input.core.v1.PodTemplateSpec 
   };
 }
 
+/** Nodes that pods rather run on: those with a label, whatever its value. */
+export interface PreferredNodes {
+  readonly label: string;
+  /** 1 to 100. */
+  readonly weight: number;
+}
+
 /** Where pods may run; `undefined` where the scheduler chooses freely. */
 export function affinityOf({
   nodes,
   apart,
   near,
+  prefers,
   selector,
 }: {
   readonly nodes?: readonly string[];
   readonly apart?: boolean;
   readonly near?: Readonly<Record<string, string>>;
+  readonly prefers?: PreferredNodes;
   readonly selector: Readonly<Record<string, string>>;
 }): types.input.core.v1.Affinity | undefined {
-  if (nodes === undefined && !apart && near === undefined) return undefined;
+  if (nodes === undefined && !apart && near === undefined && prefers === undefined) return undefined;
   const matchExpressions = [{ key: "kubernetes.io/hostname", operator: "In", values: [...(nodes ?? [])] }];
   const onNodeOf = (labels: Readonly<Record<string, string>>) => ({
     requiredDuringSchedulingIgnoredDuringExecution: [
       { labelSelector: { matchLabels: { ...labels } }, topologyKey: "kubernetes.io/hostname" },
     ],
   });
+  const required = nodes && {
+    requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions }] },
+  };
+  const preferred = prefers && {
+    preferredDuringSchedulingIgnoredDuringExecution: [
+      {
+        weight: prefers.weight,
+        preference: { matchExpressions: [{ key: prefers.label, operator: "Exists" }] },
+      },
+    ],
+  };
   return {
-    nodeAffinity: nodes && {
-      requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions }] },
-    },
+    nodeAffinity: required || preferred ? { ...required, ...preferred } : undefined,
     podAffinity: near && onNodeOf(near),
     podAntiAffinity: apart ? onNodeOf(selector) : undefined,
   };
@@ -116,7 +138,7 @@ function containerSpec(container: Container, user: PodUser): types.input.core.v1
     securityContext: {
       allowPrivilegeEscalation: false,
       capabilities: { drop: ["ALL"] },
-      readOnlyRootFilesystem: restricted || undefined,
+      readOnlyRootFilesystem: (restricted && !container.writesRoot) || undefined,
       // An image of others keeps its user; a group of a shared file system is set all the same.
       runAsGroup: restricted || user.runAsGroup === defaultUser.runAsGroup ? undefined : user.runAsGroup,
     },

@@ -2,9 +2,11 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { PlatformConfig } from "../config";
 import type { Container } from "./container";
+import { customResource } from "./custom";
 import { podMonitor, scrapes } from "./metrics";
 import { networkPolicySpec, type Opening, type PodSelector } from "./network";
-import { affinityOf, defaultUser, podTemplate, type PodUser, type Volume } from "./pod";
+import { affinityOf, defaultUser, podTemplate, type PodUser, type PreferredNodes, type Volume } from "./pod";
+import { type ScaledJobRun, scaledJobSpec } from "./scaledJob";
 
 /** How a workload's pods run. */
 export type Run =
@@ -22,10 +24,22 @@ export type Run =
       /** Whether the engine refuses to delete or replace it. */
       readonly protect: boolean;
     }
-  | { readonly kind: "Job"; readonly backoffLimit?: number; readonly limitSeconds: number }
+  | {
+      readonly kind: "Job";
+      readonly backoffLimit?: number;
+      readonly limitSeconds: number;
+      /** How long it is kept when it has ended. @defaultValue a day */
+      readonly keepSeconds?: number;
+    }
   | {
       readonly kind: "CronJob";
       readonly schedule: string;
+      /** @defaultValue Etc/UTC */
+      readonly timeZone?: string;
+      /** How late a run may start, when its time was missed. @defaultValue 300 */
+      readonly startingDeadlineSeconds?: number;
+      /** Whether a run that is due ends one that goes on still. @defaultValue false: it is left out */
+      readonly replaces?: boolean;
       readonly suspend: boolean;
       /** Longest run; the next one starts afresh. */
       readonly limitSeconds: number;
@@ -37,7 +51,8 @@ export type Run =
       readonly keepSeconds?: number;
       /** Pods of a run that share its work; each ends when there is none left. @defaultValue 1 */
       readonly workers?: number;
-    };
+    }
+  | ScaledJobRun;
 
 /** A volume that each pod of a StatefulSet gets for itself. */
 export interface Claim {
@@ -69,6 +84,9 @@ export interface WorkloadArgs {
   readonly user?: PodUser;
   /** Names of the nodes that its pods may run on. @defaultValue any */
   readonly nodes?: readonly string[];
+  /** Nodes that its pods rather run on. @defaultValue any */
+  readonly prefers?: PreferredNodes;
+  readonly podAnnotations?: Readonly<Record<string, string>>;
   /** Whether no two of its pods run on one node. @defaultValue false */
   readonly apart?: boolean;
   /** Pods on whose node its own must run: a volume that they mount is attached to one node. @defaultValue none */
@@ -147,7 +165,9 @@ export class Workload extends pulumi.ComponentResource {
     // Policies look at what the engine sends, which are the pods of others as long as they stay.
     const marked = args.adopting ? { ...metadata, annotations: { "usdf/adopting": "true" } } : metadata;
     const { run, container, initContainers, volumes, user = defaultUser, config } = args;
-    const pod = { labels, container, initContainers, volumes, user, config, affinity: affinityOf(args) };
+    const annotations = args.podAnnotations;
+    const affinity = affinityOf(args);
+    const pod = { labels, container, initContainers, volumes, user, config, affinity, annotations };
     const selector = { matchLabels: { ...this.selector } };
     const limited = (seconds: number, keepSeconds = 24 * 3600) => {
       return { activeDeadlineSeconds: seconds, ttlSecondsAfterFinished: keepSeconds };
@@ -191,7 +211,7 @@ export class Workload extends pulumi.ComponentResource {
       }
       case "Job": {
         const template = podTemplate({ ...pod, restartPolicy: "Never" });
-        const spec = { ...limited(run.limitSeconds), backoffLimit: run.backoffLimit ?? 3, template };
+        const spec = { ...limited(run.limitSeconds, run.keepSeconds), backoffLimit: run.backoffLimit ?? 3, template };
         new k8s.batch.v1.Job(name, { metadata, spec }, child);
         break;
       }
@@ -199,10 +219,10 @@ export class Workload extends pulumi.ComponentResource {
         const template = podTemplate({ ...pod, restartPolicy: "Never" });
         const spec = {
           schedule: run.schedule,
-          timeZone: "Etc/UTC",
+          timeZone: run.timeZone ?? "Etc/UTC",
           suspend: run.suspend,
-          concurrencyPolicy: "Forbid",
-          startingDeadlineSeconds: 300,
+          concurrencyPolicy: run.replaces ? "Replace" : "Forbid",
+          startingDeadlineSeconds: run.startingDeadlineSeconds ?? 300,
           successfulJobsHistoryLimit: run.keepsSuccessful ?? 1,
           failedJobsHistoryLimit: 3,
           jobTemplate: {
@@ -216,6 +236,11 @@ export class Workload extends pulumi.ComponentResource {
           },
         };
         new k8s.batch.v1.CronJob(name, { metadata, spec }, child);
+        break;
+      }
+      case "ScaledJob": {
+        const spec = scaledJobSpec(run, podTemplate({ ...pod, restartPolicy: "Never" }));
+        customResource(name, { apiVersion: "keda.sh/v1alpha1", kind: "ScaledJob", metadata, spec }, child);
       }
     }
   }

@@ -33,12 +33,18 @@ export interface PodVolume {
   readonly persistentVolumeClaim?: { claimName: string };
 }
 
-/** Pod template of a Deployment, StatefulSet, DaemonSet, Job, CronJob or Pod; `undefined` for anything else. */
+/** Pod template of a Deployment, StatefulSet, DaemonSet, Job, CronJob, ScaledJob or Pod; `undefined` for anything else. */
 export function podTemplateOf(object: DeclaredObject): PodTemplate | undefined {
   if (object.type !== "kubernetes") return undefined;
   const { kind, spec, metadata } = object.content as unknown as Manifest;
   const template =
-    kind === "CronJob" ? spec?.jobTemplate?.spec?.template : kind === "Pod" ? { metadata, spec } : spec?.template;
+    kind === "CronJob"
+      ? spec?.jobTemplate?.spec?.template
+      : kind === "ScaledJob"
+        ? spec?.jobTargetRef?.template
+        : kind === "Pod"
+          ? { metadata, spec }
+          : spec?.template;
   if (!template?.spec?.containers) return undefined;
   return { labels: template.metadata?.labels ?? {}, spec: template.spec };
 }

@@ -43,7 +43,7 @@ export class Objects {
 
 /** The pod template of any kind that has one. */
 export function podOf(object: any): any {
-  return object.spec.jobTemplate?.spec.template ?? object.spec.template;
+  return object.spec.jobTemplate?.spec.template ?? object.spec.jobTargetRef?.template ?? object.spec.template;
 }
 
 /** Variables of the first container: text, or `secret/<name>/<key>`, or `field/<path>`. */
