@@ -52,9 +52,8 @@ export function dayPrefix(camera: Camera, day: string): string {
   if (camera.name !== "HSC")
     throw new GroupIdError(`There is no rule for numbers of ${camera.name}'s exposures, so none can be made up.`);
   if (day <= lastHscDate) {
-    const number = (Number(day.slice(0, 4)) - 2024) * 1200 + Number(day.slice(4));
-    if (number < 1) throw new GroupIdError(`HSC has no groups before 2024, so none on ${day}.`);
-    return String(number).padStart(4, "0");
+    if (day < "2024") throw new GroupIdError(`HSC has no groups before 2024, so none on ${day}.`);
+    return String((Number(day.slice(0, 4)) - 2024) * 1200 + Number(day.slice(4))).padStart(4, "0");
   }
   const dayNumber = (date: string) =>
     Date.parse(`${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6)}`) / 86_400_000;

@@ -19,11 +19,13 @@ export function observedSky(camera: Camera, header: Header): ObservedSky {
   return camera.family === "lsst" ? lsstSky(camera, header) : hscSky(header);
 }
 
-/**
- * Header cards with which an exposure was taken so much later: all moments that the header has.
- * @param byMs - Elapsed time, ms. A leap second between is not seen: headers of TAI have none, and HSC's are to the second.
- */
-export function shiftedTimes(camera: Camera, header: Header, byMs: number): Record<string, CardValue> {
+/** Header cards with which an exposure was taken at another moment: all moments that the header has, TAI or (HSC) UTC. */
+export function shiftedTimes(
+  camera: Camera,
+  header: Header,
+  { fromTaiMs, toTaiMs }: { readonly fromTaiMs: number; readonly toTaiMs: number },
+): Record<string, CardValue> {
+  const byMs = camera.family === "lsst" ? toTaiMs - fromTaiMs : utcMsOf(toTaiMs) - utcMsOf(fromTaiMs);
   const [texts, days] = camera.family === "lsst" ? [lsstTexts, lsstDays] : [[], hscDays];
   const cards: Record<string, CardValue> = {};
   for (const keyword of texts) {

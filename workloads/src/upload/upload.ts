@@ -61,6 +61,8 @@ export interface UploadedGroup {
   /** When Kafka had its next_visit, and the bucket its last file; ms since 1970. */
   readonly announcedMs: number;
   readonly lastPutMs: number;
+  /** Begin of its first exposure as headers have it, TAI. */
+  readonly beginTaiMs: number;
 }
 
 /**
@@ -107,8 +109,6 @@ export async function upload(options: UploadOptions): Promise<UploadedGroup[]> {
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 interface Sent extends Mutable<UploadedGroup> {
   exposureIds: number[];
-  /** Later than the files' own time, ms. */
-  shiftMs: number;
 }
 
 class Run {
@@ -136,7 +136,6 @@ class Run {
     this.tell(group, "announced");
     const detectors = [...new Set(snaps.flat().map(({ detector }) => detector))].sort((a, b) => a - b);
     const files = snaps.flat().length;
-    const shiftMs = shiftTimes ? beginTaiMs - from.beginTaiMs : 0;
     return {
       group,
       from: name,
@@ -146,7 +145,7 @@ class Run {
       files,
       announcedMs: Date.now(),
       lastPutMs: 0,
-      shiftMs,
+      beginTaiMs,
     };
   }
 
@@ -174,17 +173,20 @@ class Run {
   }
 
   private async putFile(
-    { group, shiftMs }: Sent,
-    { physicalFilter }: RawGroup,
+    { group, beginTaiMs: toTaiMs }: Sent,
+    { physicalFilter, beginTaiMs: fromTaiMs }: RawGroup,
     raw: RawFile,
     snap: number,
     { exposureId, cards }: ReturnType<typeof exposureOf>,
   ): Promise<void> {
-    const { camera } = this.options;
+    const { camera, shiftTimes } = this.options;
     const { detector } = raw;
     const key = rawKey({ instrument: camera.name, detector, exposureId, group, snap, physicalFilter });
     const { fits, header } = await this.persist(`read "${raw.name}"`, () => raw.load());
-    const changes: Record<string, CardValue> = { ...(shiftMs && shiftedTimes(camera, header, shiftMs)), ...cards };
+    const changes: Record<string, CardValue> = {
+      ...(shiftTimes && shiftedTimes(camera, header, { fromTaiMs, toTaiMs })),
+      ...cards,
+    };
     let file: Buffer;
     try {
       file = rewriteFits(fits, changes);
