@@ -41,6 +41,9 @@ const patterns: Readonly<Record<RawFamily, RegExp>> = {
     /^(?<instrument>.*?)\/(?<dayObs>\d+)\/(?<obsId>\d*?)\/\k<obsId>_(?<filter>.*?)_(?<detector>\d+)_(?<sensor>R\d\d_S.\d)(?<extension>\.f.*)$/,
   other: /^(?<instrument>.*?)\/(?<detector>\d+)\/(?<group>.*?)\/(?<snap>\d+)\/(?<obsId>.*?)\/(?<filter>.*?)\/[^/]+\.f/,
 };
+/** S3 has no longer keys, and the patterns take the longer the more segments there are. */
+const lengthLimit = 1_024;
+const segmentLimit = 16;
 const forms: Readonly<Record<RawFamily, string>> = {
   lsst: "instrument/dayObs/obsId/obsId_Rxx_Syz.fits",
   imsim: "instrument/dayObs/exposure/exposure_filter_detector_Rxx_Syz.fits",
@@ -53,6 +56,8 @@ const forms: Readonly<Record<RawFamily, string>> = {
  * @throws {@link RawPathError}
  */
 export function parseRawPath(key: string): RawPath {
+  if (key.length > lengthLimit || key.split("/").length > segmentLimit)
+    throw new RawPathError("RAW_PATH", key.slice(0, lengthLimit), "it has too many characters or segments");
   const first = cameraNamed(key.slice(0, key.indexOf("/")));
   const family = first?.family ?? "other";
   const fields = patterns[family].exec(key)?.groups as Record<string, string> | undefined;
