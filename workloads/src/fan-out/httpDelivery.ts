@@ -97,7 +97,7 @@ export class HttpDelivery implements Delivery {
         await sleep(Math.min(answer.retryAfterMs ?? timeoutMs, maxRetryDelayMs), stop);
         continue;
       }
-      const reason = `${url} answered ${status}: ${answer.text}`;
+      const reason = `${url} answered ${status}${answer.text && `: ${answer.text}`}.`;
       return { status, letter: { code: "HTTP_STATUS", reason, attempts: attempt } };
     }
   }
