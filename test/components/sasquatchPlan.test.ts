@@ -227,6 +227,11 @@ const refused: { about: string; raw: Parameters<typeof stackWith>[0]; says: stri
     says: `${summit}.clients.mine.writers is sasquatch-connect, a user that the environment has for itself, with other rights. Choose another.`,
   },
   {
+    about: "the user of the registry of a mirror's schemas",
+    raw: { site: { clients: { efd: {} }, users: { "schema-registry-base": {} } } },
+    says: `${summit}.users.schema-registry-base is schema-registry-base, a user that the environment has for itself, with other rights. Choose another.`,
+  },
+  {
     about: "a part that takes nothing",
     raw: own({ connectors: { a: { components: ["X"], kinds: ["events"], topics: ["command_x"] } } }),
     says: `${summit}.clients.mine.connectors.a takes no topic at all: its kinds, topics and except leave none.`,

@@ -1,8 +1,21 @@
 import { checkDeclaration } from "../../local/preview/checks";
+import { checkNetworks } from "../../local/preview/checks/networks";
 import { declarationOf } from "../../local/preview/declaration";
 import type { Declaration } from "../../local/preview/model";
 import { type RecordedResource, type RecordedStack } from "../../local/record";
 import { recorded as recordedStack } from "../support/recorded";
+
+// It looks at the configuration alone, which no case changes: for all of them once.
+jest.mock("../../local/preview/checks/sasquatch", () => {
+  const { checkSasquatch } = jest.requireActual("../../local/preview/checks/sasquatch") as typeof import("../../local/preview/checks/sasquatch"); // prettier-ignore
+  const found = new Map<string, ReturnType<typeof checkSasquatch>>();
+  const once = (declaration: Declaration) => {
+    const known = found.get(declaration.stack) ?? checkSasquatch(declaration);
+    found.set(declaration.stack, known);
+    return known;
+  };
+  return { checkSasquatch: once };
+});
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- the tests break any field of any object */
 type Break = (resources: RecordedResource[]) => void;
@@ -210,6 +223,21 @@ it.each(cases)("tells of $about", ({ change, says }) => {
   for (const one of says)
     if (!findings.some((line) => (typeof one === "string" ? line === one : one.test(line))))
       throw new Error(`no finding ${one} among\n${findings.join("\n") || "(none)"}`);
+});
+
+it("tells of networks in allow lists that are taken otherwise than written, and of those that say nothing new", () => {
+  const ingress = { allow: ["140.252.33.0/23", "140.252.90.0/23", "140.252.33.7"] };
+  const config = { "usdf:sasquatch": { environments: { ldf: { ingress } } } };
+  const declaration = { stack: "ldf", recorded: { yaml: { config } } } as unknown as Declaration;
+  const where = {
+    level: "warning",
+    environment: "sasquatch-ldf",
+    object: "usdf:sasquatch.environments.ldf.ingress.allow",
+  };
+  expect(checkNetworks(declaration)).toEqual([
+    { ...where, message: '"140.252.33.0/23" is no network: 140.252.32.0/23 was taken. Correct it' },
+    { ...where, message: '"140.252.33.7" says nothing new: 140.252.32.0/23 covers it. Correct it' },
+  ]);
 });
 
 it("lets Services share an address when both say so", () => {

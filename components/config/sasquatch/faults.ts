@@ -321,7 +321,7 @@ function userFaults(clients: readonly Client[], environment: SasquatchEnvironmen
   const check = (path: string[], user: string) => {
     if (connectorUsers.has(user))
       faults.push([path, `is ${user}, the user of the connectors of a client. Choose another`]);
-    else if (ownUsers.includes(user))
+    else if (ownUsers.includes(user) || user.startsWith("schema-registry-"))
       faults.push([path, `is ${user}, a user that the environment has for itself, with other rights. Choose another`]);
   };
   for (const user of Object.keys(environment.users)) {

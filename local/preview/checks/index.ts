@@ -1,5 +1,6 @@
 import type { Declaration } from "../model";
 import type { Finding, StackFinding } from "./finding";
+import { checkNetworks } from "./networks";
 import { checkPolicies } from "./policies";
 import { checkQueues } from "./queues";
 import { checkReferences } from "./references";
@@ -23,6 +24,7 @@ export function checkDeclaration(declaration: Declaration): Finding[] {
   const findings = [
     ...checks.flatMap((check) => check(objects)),
     ...checkPolicies(declaration),
+    ...checkNetworks(declaration),
     ...checkSasquatch(declaration),
   ].map((one) => ({
     stack,
