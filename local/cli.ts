@@ -11,6 +11,8 @@ import * as efd from "./commands/efd";
 import * as embargo from "./commands/embargo";
 import * as logs from "./commands/logs";
 import * as preview from "./commands/preview";
+import * as release from "./commands/release";
+import * as prompt from "./commands/prompt";
 import * as render from "./commands/render";
 import * as sasquatch from "./commands/sasquatch";
 import * as secrets from "./commands/secrets";
@@ -37,6 +39,7 @@ const commands = [
   efd,
   sasquatch,
   topics,
+  release,
   test,
   bench,
   docs,

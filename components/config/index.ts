@@ -11,7 +11,10 @@ export {
 } from "./embargo";
 export type { PlatformConfig } from "./platform";
 export {
+  compatibilityAxes,
   listText,
+  type Need,
+  needsOf,
   pipelinesText,
   type PromptConfig,
   type PromptEnvironment,
