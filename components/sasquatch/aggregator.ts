@@ -1,8 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { aggregatorContract } from "../../workloads/src/aggregator/contract";
 import { program, usdfImage, Workload } from "../platform";
-import { type Environment, identity, reachesRegistry, registryUrl } from "./environment";
-import { kafkaAccess } from "./kafkaAccess";
+import { type Environment, identity, kafkaAccess, reachesRegistry, registryUrl } from "./environment";
 import type { LongTermPlan } from "./plan";
 import { recordConnection } from "./recordConnection";
 

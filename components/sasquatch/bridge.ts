@@ -1,5 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { containerSecurity, jvmOptions, listeners, podSecurity } from "../kafka";
 import { customResource, networkPolicySpec } from "../platform";
 import {
   bootstrapOf,
@@ -9,11 +10,9 @@ import {
   type Environment,
   kafkaPods,
   labelsOf,
-  listeners,
 } from "./environment";
 import { ingress, ingressNamespace } from "./ingress";
 import { userCertificate } from "./mirrors";
-import { containerSecurity, jvmOptions, podSecurity } from "./strimzi";
 
 const port = 8080;
 

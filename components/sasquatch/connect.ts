@@ -1,5 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { containerSecurity, jmxMetrics, jvmOptions, listeners, podSecurity } from "../kafka";
 import { customResource, portOf } from "../platform";
 import { type ConnectConnector, influxdbSink, jdbcSink, s3Sink } from "./connectors";
 import {
@@ -10,13 +11,11 @@ import {
   type Environment,
   kafkaPods,
   labelsOf,
-  listeners,
   reachesRegistry,
 } from "./environment";
 import { influxUrlOf } from "./influx";
 import { egressOnly } from "./mirrorMaker";
 import { userCertificate } from "./mirrors";
-import { containerSecurity, jmxMetrics, jvmOptions, podSecurity } from "./strimzi";
 import { connectUser, usesConnect } from "./users";
 
 /** Kafka Connect with the connectors that run in it, each as an object of its own and as a Kafka user of its own. */
@@ -61,7 +60,7 @@ export class KafkaConnect extends pulumi.ComponentResource {
           },
           resources: { requests: connect.requests, limits: connect.limits },
           jvmOptions: jvmOptions(connect.heapMi),
-          metricsConfig: jmxMetrics("connect.yaml"),
+          metricsConfig: jmxMetrics(clusterName, "connect.yaml"),
           template: {
             pod: podSecurity,
             connectContainer: containerSecurity,

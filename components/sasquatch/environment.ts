@@ -1,5 +1,16 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { PlatformConfig, SasquatchConfig, SasquatchEnvironment } from "../config";
+import {
+  accessOf,
+  bootstrapIn,
+  clusterCaSecretOf,
+  clusterLabelOf,
+  type KafkaAccess,
+  type KafkaHome,
+  kafkaPodsOf,
+  type Listener,
+  opensTo,
+} from "../kafka";
 import type { Opening, SecretKeyReference } from "../platform";
 import type { Plan } from "./plan";
 import { planOf } from "./plan";
@@ -34,7 +45,7 @@ export const prefixOf = (environment: string) => `sasquatch-${environment}`;
 export const clusterName = "sasquatch";
 
 /** Label by which Strimzi's operators know what belongs to the cluster. */
-export const clusterLabel = { "strimzi.io/cluster": clusterName } as const;
+export const clusterLabel = clusterLabelOf(clusterName);
 
 /** Labels of the objects of an environment that are no workload of ours. */
 export function labelsOf({ name }: Pick<Environment, "name">, component?: string) {
@@ -70,32 +81,29 @@ export const secretKey = (field: string): SecretKeyReference => ({ secretName, k
 export const influxPasswordField = (user: string) => `${user}-password`;
 
 /** Pods of the cluster's brokers and controllers. */
-export const kafkaPods = { ...clusterLabel, "strimzi.io/kind": "Kafka" } as const;
+export const kafkaPods = kafkaPodsOf(clusterName);
 
-/** Listeners of the cluster inside Kubernetes. */
-export const listeners = {
-  /** In plain text, with password; only where the configuration asks for it. */
-  plain: 9092,
-  /** Mutual TLS. */
-  tls: 9093,
-  /** For clients outside, with password. */
-  external: 9094,
-  /** TLS with password, for programs that cannot use a key in files. */
-  password: 9095,
-} as const;
+/** The cluster of an environment. */
+export function homeOf(environment: Environment): KafkaHome {
+  const { prefix, namespace, settings, platform } = environment;
+  const labels = labelsOf(environment);
+  const { kafka, allow } = settings;
+  return { clusterName, prefix, namespace, labels, settings: kafka, allow, protect: platform.protectData };
+}
 
 /** `host:port` of a listener inside the cluster. */
-export const bootstrapOf = (listener: keyof typeof listeners) =>
-  `${clusterName}-kafka-bootstrap:${listeners[listener]}`;
+export const bootstrapOf = (listener: Listener) => bootstrapIn(clusterName, listener);
 
 /** Secret with the authority of the cluster's certificates; key `ca.crt`. Strimzi makes it. */
-export const clusterCaSecret = `${clusterName}-cluster-ca-cert`;
+export const clusterCaSecret = clusterCaSecretOf(clusterName);
 
 /** Opening of a pod's network to Kafka. */
-export function reachesKafka({ settings }: Environment, listener: keyof typeof listeners): Opening {
-  const { kind, brokerList = [] } = settings.kafka;
-  if (kind === "external") return { peers: "anyone", ports: brokerList.map((one) => Number(one.split(":")[1])) };
-  return { peers: [{ pods: kafkaPods }], ports: [listeners[listener]] };
+export const reachesKafka = (environment: Environment, listener: Listener) => opensTo(homeOf(environment), listener);
+
+/** Access to Kafka for a pod, as one of the plan's users. */
+export function kafkaAccess(environment: Environment, name: string): KafkaAccess {
+  const user = environment.plan.users.find((one) => one.name === name);
+  return accessOf(homeOf(environment), { name, authentication: user?.authentication ?? "tls" });
 }
 
 /** Alias of a mirrored environment in names of objects. */

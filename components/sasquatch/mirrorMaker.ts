@@ -1,10 +1,10 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { containerSecurity, jmxMetrics, jvmOptions, listeners, podSecurity } from "../kafka";
 import { customResource, type Opening } from "../platform";
 import { networkPolicySpec } from "../platform";
-import { clusterLabel, clusterName, type Environment, kafkaPods, labelsOf, listeners } from "./environment";
+import { clusterLabel, clusterName, type Environment, kafkaPods, labelsOf } from "./environment";
 import { mirroring } from "./mirrors";
-import { containerSecurity, jmxMetrics, jvmOptions, podSecurity } from "./strimzi";
 
 /** MirrorMaker 2 at the target: pulls topics, schemas and offsets of other environments. It only reads there. */
 export class MirrorMaker extends pulumi.ComponentResource {
@@ -27,7 +27,7 @@ export class MirrorMaker extends pulumi.ComponentResource {
           ...mirroring(environment),
           resources: { requests: mirrorMaker.requests, limits: mirrorMaker.limits },
           jvmOptions: jvmOptions(mirrorMaker.heapMi),
-          metricsConfig: jmxMetrics("connect.yaml"),
+          metricsConfig: jmxMetrics(clusterName, "connect.yaml"),
           template: {
             pod: podSecurity,
             connectContainer: containerSecurity,

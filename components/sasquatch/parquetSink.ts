@@ -2,8 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parquetSinkContract } from "../../workloads/src/parquet-sink/contract";
 import { portOf, program, usdfImage, Workload } from "../platform";
 import { s3Fields } from "./connectors";
-import { type Environment, identity, reachesRegistry, registryUrl, secretKey } from "./environment";
-import { kafkaAccess } from "./kafkaAccess";
+import { type Environment, identity, kafkaAccess, reachesRegistry, registryUrl, secretKey } from "./environment";
 import type { LongTermPlan } from "./plan";
 import { recordConnection } from "./recordConnection";
 

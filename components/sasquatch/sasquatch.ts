@@ -2,15 +2,15 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { PlatformConfig, SasquatchConfig } from "../config";
 import type { Outputs, SasquatchEnvironmentOutputs } from "../outputs";
+import { KafkaCluster, kafkaMetrics } from "../kafka";
 import { SecretReference, usdfImage, vaultReader } from "../platform";
 import { Aggregator } from "./aggregator";
 import { Alerts } from "./alerts";
 import { KafkaBridge } from "./bridge";
 import { KafkaConnect } from "./connect";
-import { type Environment, environmentOf, labelsOf, prefixOf, registryUrl, secretName } from "./environment";
+import { connectRules } from "./connectMetrics";
+import { type Environment, environmentOf, homeOf, labelsOf, prefixOf, registryUrl, secretName } from "./environment";
 import { InfluxStack } from "./influx";
-import { KafkaCluster } from "./kafkaCluster";
-import { metricsOf } from "./metrics";
 import { MirrorMaker } from "./mirrorMaker";
 import { ParquetSink } from "./parquetSink";
 import { SchemaRegistry } from "./registry";
@@ -62,13 +62,13 @@ export class Sasquatch extends pulumi.ComponentResource {
 
     const influx = new InfluxStack(environment, reader, child);
     const isDeclared = settings.kafka.kind === "strimzi";
-    const kafka = isDeclared ? new KafkaCluster(environment, child) : undefined;
+    const kafka = isDeclared ? new KafkaCluster("usdf:sasquatch:KafkaCluster", homeOf(environment), child) : undefined;
     const registries: Record<string, string> = { local: registryUrl(environment, "local") };
     const registriesOutside: Record<string, string> = {};
     let restUrl: string | undefined;
     let bridgeUrl: string | undefined;
     if (isDeclared) {
-      metricsOf(environment, this);
+      kafkaMetrics(homeOf(environment), platform.monitoring, this, { "connect.yaml": connectRules });
       new KafkaUsers(environment, child);
       for (const registry of [
         "local",

@@ -6,13 +6,13 @@ import {
   type Environment,
   identity,
   influxPasswordField,
+  kafkaAccess,
   labelsOf,
   reachesRegistry,
   registryUrl,
   secretKey,
 } from "./environment";
 import { influxUrlOf } from "./influx";
-import { kafkaAccess } from "./kafkaAccess";
 import type { ConnectorPlan } from "./plan";
 
 /** Label of the pods of every connector. */

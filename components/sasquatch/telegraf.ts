@@ -5,13 +5,13 @@ import {
   type Environment,
   identity,
   influxPasswordField,
+  kafkaAccess,
   labelsOf,
   reachesRegistry,
   registryUrl,
   secretKey,
 } from "./environment";
 import { influxUrlOf } from "./influx";
-import { kafkaAccess } from "./kafkaAccess";
 import type { ConnectorPlan } from "./plan";
 
 const units = { s: "unix", ms: "unix_ms", us: "unix_us", ns: "unix_ns" } as const;

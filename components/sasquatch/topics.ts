@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { customResource } from "../platform";
-import { clusterLabel, type Environment, labelsOf } from "./environment";
+import { kafkaTopic } from "../kafka";
+import { type Environment, homeOf } from "./environment";
 import { schemasTopic, topicObjectName, type TopicPlan } from "./plan";
 
 /** How long a dead letter waits for a person. */
@@ -13,19 +13,8 @@ export class KafkaTopics extends pulumi.ComponentResource {
   constructor(environment: Environment, opts?: pulumi.ComponentResourceOptions) {
     const name = `${environment.prefix}-topics`;
     super("usdf:sasquatch:KafkaTopics", name, {}, opts);
-    const { namespace, platform } = environment;
-    for (const { objectName, topicName, partitions, replicas, config } of kafkaTopics(environment)) {
-      customResource(
-        `${environment.prefix}-topic-${objectName}`,
-        {
-          apiVersion: "kafka.strimzi.io/v1",
-          kind: "KafkaTopic",
-          metadata: { name: objectName, namespace, labels: { ...labelsOf(environment), ...clusterLabel } },
-          spec: { topicName, partitions, replicas, config: { ...config } },
-        },
-        { parent: this, protect: platform.protectData, retainOnDelete: true },
-      );
-    }
+    const home = homeOf(environment);
+    for (const topic of kafkaTopics(environment)) kafkaTopic(home, topic, this);
     this.registerOutputs();
   }
 }

@@ -1,42 +1,18 @@
 import * as pulumi from "@pulumi/pulumi";
-import { customResource } from "../platform";
-import { clusterLabel, clusterName, type Environment, labelsOf, secretKey } from "./environment";
+import { type Acl, kafkaUser, mergedAcls } from "../kafka";
+import { clusterName, type Environment, homeOf, secretKey } from "./environment";
 import { mirrorUserName } from "./mirrors";
-import { type Acl, type ConnectorPlan, type LongTermPlan, mergedAcls, type Plan, type UserPlan } from "./plan";
+import type { ConnectorPlan, LongTermPlan, Plan, UserPlan } from "./plan";
 
 /** Kafka users of an environment with exactly the rights that they use. */
 export class KafkaUsers extends pulumi.ComponentResource {
   constructor(environment: Environment, opts?: pulumi.ComponentResourceOptions) {
     const name = `${environment.prefix}-users`;
     super("usdf:sasquatch:KafkaUsers", name, {}, opts);
+    const home = homeOf(environment);
     for (const user of kafkaUsers(environment)) {
       const password = user.passwordField === undefined ? undefined : secretKey(user.passwordField);
-      customResource(
-        `${environment.prefix}-user-${user.name}`,
-        {
-          apiVersion: "kafka.strimzi.io/v1",
-          kind: "KafkaUser",
-          metadata: {
-            name: user.name,
-            namespace: environment.namespace,
-            labels: { ...labelsOf(environment), ...clusterLabel },
-          },
-          spec: {
-            authentication: {
-              type: user.authentication,
-              password: password && {
-                valueFrom: { secretKeyRef: { name: password.secretName, key: password.key } },
-              },
-            },
-            // The administrator has no rights of its own: it is a super user of the cluster.
-            authorization:
-              user.acls.length === 0
-                ? undefined
-                : { type: "simple", acls: user.acls.map(({ resource, operations }) => ({ resource, operations })) },
-          },
-        },
-        { parent: this },
-      );
+      kafkaUser(home, user, password, this);
     }
     this.registerOutputs();
   }

@@ -1,4 +1,3 @@
 export type * from "./model";
 export { schemasTopic, topicObjectName } from "./names";
 export { planOf } from "./plan";
-export { mergedAcls } from "./users";

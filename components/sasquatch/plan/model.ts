@@ -1,4 +1,5 @@
 import type { TopicSelector } from "../../../workloads/src/lib/topicSelector";
+import type { KafkaTopicSpec, KafkaUserSpec } from "../../kafka";
 import type { Aggregate, JdbcSink, ParquetSink } from "../../config";
 
 /**
@@ -83,32 +84,11 @@ export interface Resources {
 }
 
 /** A topic that is declared. */
-export interface TopicPlan {
-  /** Name of the KafkaTopic: RFC 1123; no two topics have the same. */
-  readonly objectName: string;
-  /** Name in Kafka. */
-  readonly topicName: string;
-  readonly partitions: number;
-  readonly replicas: number;
-  readonly config: Readonly<Record<string, string | number>>;
-}
+export type TopicPlan = KafkaTopicSpec;
 
-export interface UserPlan {
-  readonly name: string;
-  readonly authentication: "tls" | "scram-sha-512";
-  readonly acls: readonly Acl[];
+export interface UserPlan extends KafkaUserSpec {
   /** scram-sha-512: field of the environment's secret in Vault with the password, `<user>-password`. */
   readonly passwordField?: string;
-}
-
-export interface Acl {
-  readonly resource: {
-    readonly type: "topic" | "group" | "cluster" | "transactionalId";
-    /** Absent for the cluster. */
-    readonly name?: string;
-    readonly patternType?: "literal" | "prefix";
-  };
-  readonly operations: readonly string[];
 }
 
 /** A bucket (InfluxDB 1: a database with retention policy autogen). */

@@ -1,7 +1,8 @@
 import { type Client, kafkaUserOf, type SasquatchEnvironment } from "../../config";
 import { namePrefix, type TopicSelector } from "../../../workloads/src/lib/topicSelector";
 import { schemasTopic } from "./names";
-import type { Acl, ConnectorPlan, LongTermPlan, UserPlan } from "./model";
+import { type Acl, mergedAcls } from "../../kafka/acls";
+import type { ConnectorPlan, LongTermPlan, UserPlan } from "./model";
 
 const reads = ["Describe", "Read"];
 /** A mirror makes topics like those that it reads, so it asks how they are configured. */
@@ -74,27 +75,5 @@ function topicAcls(selector: TopicSelector, operations: readonly string[]): Acl[
   }
   return (components?.map((component) => `${prefix}${component}.`) ?? [prefix]).map((name) =>
     topicAcl(name, "prefix", operations),
-  );
-}
-
-/** One entry a resource, with all operations, in order; none that another one gives already. */
-export function mergedAcls(acls: readonly Acl[]): Acl[] {
-  const byResource = new Map<string, Acl>();
-  for (const acl of acls) {
-    const key = JSON.stringify(acl.resource);
-    const operations = [...new Set([...(byResource.get(key)?.operations ?? []), ...acl.operations])].sort();
-    byResource.set(key, { ...acl, operations });
-  }
-  const all = [...byResource.values()];
-  return all.filter((acl) => !all.some((other) => other !== acl && covers(other, acl)));
-}
-
-/** Whether one entry gives all that another does. */
-function covers(wide: Acl, narrow: Acl): boolean {
-  return (
-    wide.resource.patternType === "prefix" &&
-    wide.resource.type === narrow.resource.type &&
-    narrow.resource.name?.startsWith(wide.resource.name!) === true &&
-    narrow.operations.every((operation) => wide.operations.includes(operation))
   );
 }

@@ -1,34 +1,35 @@
 import * as pulumi from "@pulumi/pulumi";
 import { brokerIds, type KafkaClusterConfig, type KafkaPoolConfig } from "../config";
 import { customResource } from "../platform";
-import { clusterLabel, clusterName, type Environment, labelsOf, listeners } from "./environment";
+import { clusterLabelOf, type KafkaHome, listeners } from "./home";
 import { containerSecurity, jmxMetrics, jvmOptions, placementOf, podSecurity } from "./strimzi";
 
 /** User that may do everything; nobody works as it. A client's certificate names its user as CN. */
 const admin = "kafka-admin";
 
-const certificateSecret = `${clusterName}-external-tls`;
+const certificateSecretOf = (clusterName: string) => `${clusterName}-external-tls`;
 
 const small = { requests: { cpu: "100m", memory: "512Mi" }, limits: { cpu: "1", memory: "1Gi" } };
 
-/** The Kafka of an environment: nodes that Strimzi runs, their listeners, and the volumes that hold the data. */
+/** A Kafka cluster: nodes that Strimzi runs, their listeners, and the volumes that hold the data. */
 export class KafkaCluster extends pulumi.ComponentResource {
   /** `host:port,…` for clients of the cluster with a certificate. */
   readonly bootstrapServers: pulumi.Output<string>;
   /** `host:port` for clients outside. Undefined where there is no such listener. */
   readonly externalBootstrap: string | undefined;
 
-  constructor(environment: Environment, opts?: pulumi.ComponentResourceOptions) {
-    const name = `${environment.prefix}-kafka`;
-    super("usdf:sasquatch:KafkaCluster", name, {}, opts);
-    const { namespace, platform, settings } = environment;
-    const { kafka } = settings;
+  /** @param type - Type in its URN, which names the system that it is of. */
+  constructor(type: `usdf:${string}:KafkaCluster`, home: KafkaHome, opts?: pulumi.ComponentResourceOptions) {
+    const name = `${home.prefix}-kafka`;
+    super(type, name, {}, opts);
+    const { clusterName, namespace, settings: kafka } = home;
+    const certificateSecret = certificateSecretOf(clusterName);
     const child = { parent: this };
-    const data = { ...child, protect: platform.protectData, retainOnDelete: true };
+    const data = { ...child, protect: home.protect, retainOnDelete: true };
     const metadata = (own: string, annotations?: Record<string, string>) => ({
       name: own,
       namespace,
-      labels: { ...labelsOf(environment), ...clusterLabel },
+      labels: { ...home.labels, ...clusterLabelOf(clusterName) },
       annotations,
     });
     const pools: [string, "controller" | "broker", KafkaPoolConfig][] = [
@@ -44,7 +45,7 @@ export class KafkaCluster extends pulumi.ComponentResource {
           apiVersion: "kafka.strimzi.io/v1",
           kind: "KafkaNodePool",
           metadata: metadata(pool, { "strimzi.io/next-node-ids": JSON.stringify(settings.ids) }),
-          spec: nodePool(pool, role, settings),
+          spec: nodePool(clusterName, pool, role, settings),
         },
         data,
       );
@@ -57,7 +58,7 @@ export class KafkaCluster extends pulumi.ComponentResource {
         {
           apiVersion: "cert-manager.io/v1",
           kind: "Certificate",
-          metadata: { name: certificateSecret, namespace, labels: labelsOf(environment) },
+          metadata: { name: certificateSecret, namespace, labels: { ...home.labels } },
           spec: {
             secretName: certificateSecret,
             issuerRef: { kind: "ClusterIssuer", name: external.issuer },
@@ -74,7 +75,7 @@ export class KafkaCluster extends pulumi.ComponentResource {
         apiVersion: "kafka.strimzi.io/v1",
         kind: "Kafka",
         metadata: metadata(clusterName, kafka.paused ? { "strimzi.io/pause-reconciliation": "true" } : undefined),
-        spec: clusterSpec(environment),
+        spec: clusterSpec(home),
       },
       data,
     );
@@ -101,7 +102,7 @@ export class KafkaCluster extends pulumi.ComponentResource {
   }
 }
 
-function nodePool(pool: string, role: "controller" | "broker", settings: KafkaPoolConfig) {
+function nodePool(clusterName: string, pool: string, role: "controller" | "broker", settings: KafkaPoolConfig) {
   const { ids, size, storageClass, heapMi, volumeLabels, requests, limits } = settings;
   return {
     replicas: ids.length,
@@ -118,7 +119,7 @@ function nodePool(pool: string, role: "controller" | "broker", settings: KafkaPo
       pod: {
         ...podSecurity,
         terminationGracePeriodSeconds: 180, // a broker closes its logs; one that is killed reads them all again
-        ...placementOf(settings, { ...clusterLabel, "strimzi.io/pool-name": pool }),
+        ...placementOf(settings, { ...clusterLabelOf(clusterName), "strimzi.io/pool-name": pool }),
       },
       kafkaContainer: containerSecurity,
       initContainer: containerSecurity,
@@ -127,17 +128,18 @@ function nodePool(pool: string, role: "controller" | "broker", settings: KafkaPo
   };
 }
 
-function clusterSpec(environment: Environment) {
-  const { kafka } = environment.settings;
+function clusterSpec(home: KafkaHome) {
+  const { clusterName, settings: kafka } = home;
   const rest = { pod: podSecurity };
   return {
     kafka: {
       version: kafka.version,
       metadataVersion: kafka.metadataVersion,
-      listeners: listenersOf(environment),
-      authorization: { type: "simple", superUsers: [`CN=${admin}`] },
+      listeners: listenersOf(home),
+      // Where some come without a name, nobody else could be let in by rights.
+      authorization: kafka.external?.exception?.anonymous ? undefined : { type: "simple", superUsers: [`CN=${admin}`] },
       config: brokerConfig(kafka),
-      metricsConfig: jmxMetrics("kafka.yaml"),
+      metricsConfig: jmxMetrics(clusterName, "kafka.yaml"),
       template: { pod: podSecurity, kafkaContainer: containerSecurity, podDisruptionBudget: { maxUnavailable: 1 } },
     },
     entityOperator: {
@@ -192,8 +194,7 @@ function brokerConfig(kafka: KafkaClusterConfig): Record<string, string | number
  * Listeners. Strimzi closes each to all but the peers that are named; left out, everyone in the Kubernetes cluster could
  * connect. The external one is open to the load balancer, which lets in the allow list only.
  */
-function listenersOf({ settings, namespace }: Environment) {
-  const { kafka, allow } = settings;
+function listenersOf({ clusterName, settings: kafka, namespace, allow }: KafkaHome) {
   const { external, clientNamespaces } = kafka;
   const inNamespace = (one: pulumi.Input<string>) => ({
     namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": one } },
@@ -216,8 +217,8 @@ function listenersOf({ settings, namespace }: Environment) {
             name: "external",
             port: listeners.external,
             type: "loadbalancer",
-            tls: true,
-            authentication: password,
+            tls: external.exception === undefined,
+            authentication: external.exception?.anonymous ? undefined : password,
             configuration: {
               loadBalancerSourceRanges: [...allow],
               allocateLoadBalancerNodePorts: false,
@@ -234,7 +235,7 @@ function listenersOf({ settings, namespace }: Environment) {
               brokerCertChainAndKey:
                 external.issuer === undefined
                   ? undefined
-                  : { secretName: certificateSecret, certificate: "tls.crt", key: "tls.key" },
+                  : { secretName: certificateSecretOf(clusterName), certificate: "tls.crt", key: "tls.key" },
             },
           },
         ]),

@@ -14,9 +14,9 @@ export const containerSecurity = {
 };
 
 /** Metrics of a Java program of Kafka, by rules of {@link metricsConfigName}. */
-export const jmxMetrics = (key: "kafka.yaml" | "connect.yaml") => ({
+export const jmxMetrics = (clusterName: string, key: "kafka.yaml" | "connect.yaml") => ({
   type: "jmxPrometheusExporter",
-  valueFrom: { configMapKeyRef: { name: metricsConfigName, key } },
+  valueFrom: { configMapKeyRef: { name: metricsConfigName(clusterName), key } },
 });
 
 export function jvmOptions(heapMi: number | undefined) {

@@ -1,5 +1,6 @@
 import type { Opening, SecretKeyReference, Volume, VolumeMount } from "../platform";
-import { bootstrapOf, clusterCaSecret, type Environment, reachesKafka } from "./environment";
+import { bootstrapIn, clusterCaSecretOf, type KafkaHome, opensTo } from "./home";
+import type { KafkaUserSpec } from "./users";
 
 /** What a pod of ours needs to speak to Kafka as one of its users. */
 export interface KafkaAccess {
@@ -21,41 +22,40 @@ const caPath = "/run/kafka/ca";
 const userPath = "/run/kafka/user";
 
 /**
- * Access to Kafka for a pod, with the Secret that Strimzi makes for its user: a certificate, or a password over TLS.
- * @param user - Name of the Kafka user, one of the plan.
+ * Access to Kafka for a pod of the cluster's namespace, with the Secret that Strimzi makes for its user: a certificate, or
+ * a password over TLS.
  */
-export function kafkaAccess(environment: Environment, user: string): KafkaAccess {
-  const { kafka } = environment.settings;
-  if (kafka.kind === "external") {
-    const env = { KAFKA_BROKERS: kafka.brokerList!.join(",") };
-    return { env, volumes: [], volumeMounts: [], reaches: reachesKafka(environment, "plain") };
+export function accessOf(home: KafkaHome, user: Pick<KafkaUserSpec, "name" | "authentication">): KafkaAccess {
+  const { clusterName, settings } = home;
+  if (settings.kind === "external") {
+    const env = { KAFKA_BROKERS: settings.brokerList!.join(",") };
+    return { env, volumes: [], volumeMounts: [], reaches: opensTo(home, "plain") };
   }
-  const ca = { name: "kafka-ca", secret: { secretName: clusterCaSecret } };
+  const ca = { name: "kafka-ca", secret: { secretName: clusterCaSecretOf(clusterName) } };
   const caMount = { name: ca.name, mountPath: caPath, readOnly: true };
   const withCa = { KAFKA_TLS: true, KAFKA_CA_FILE: `${caPath}/ca.crt` };
-  const authentication = environment.plan.users.find(({ name }) => name === user)?.authentication ?? "tls";
-  if (authentication === "scram-sha-512") {
+  if (user.authentication === "scram-sha-512") {
     return {
       env: {
-        KAFKA_BROKERS: bootstrapOf("password"),
+        KAFKA_BROKERS: bootstrapIn(clusterName, "password"),
         ...withCa,
-        KAFKA_USERNAME: user,
-        KAFKA_PASSWORD: { secretName: user, key: "password" },
+        KAFKA_USERNAME: user.name,
+        KAFKA_PASSWORD: { secretName: user.name, key: "password" },
       },
       volumes: [ca],
       volumeMounts: [caMount],
-      reaches: reachesKafka(environment, "password"),
+      reaches: opensTo(home, "password"),
     };
   }
   return {
     env: {
-      KAFKA_BROKERS: bootstrapOf("tls"),
+      KAFKA_BROKERS: bootstrapIn(clusterName, "tls"),
       ...withCa,
       KAFKA_CERT_FILE: `${userPath}/user.crt`,
       KAFKA_KEY_FILE: `${userPath}/user.key`,
     },
-    volumes: [ca, { name: "kafka-user", secret: { secretName: user } }],
+    volumes: [ca, { name: "kafka-user", secret: { secretName: user.name } }],
     volumeMounts: [caMount, { name: "kafka-user", mountPath: userPath, readOnly: true }],
-    reaches: reachesKafka(environment, "tls"),
+    reaches: opensTo(home, "tls"),
   };
 }

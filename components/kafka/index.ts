@@ -1,0 +1,18 @@
+/** Kafka clusters that Strimzi runs, with their topics, users and metrics. */
+export { accessOf, type KafkaAccess } from "./access";
+export { type Acl, mergedAcls } from "./acls";
+export { KafkaCluster } from "./cluster";
+export {
+  bootstrapIn,
+  clusterCaSecretOf,
+  clusterLabelOf,
+  type KafkaHome,
+  kafkaPodsOf,
+  type Listener,
+  listeners,
+  opensTo,
+} from "./home";
+export { gauge, kafkaMetrics } from "./metrics";
+export { containerSecurity, jmxMetrics, jvmOptions, podSecurity } from "./strimzi";
+export { kafkaTopic, type KafkaTopicSpec } from "./topics";
+export { kafkaUser, type KafkaUserSpec } from "./users";
