@@ -21,7 +21,7 @@ const door = {
   message: "A room has one door: import components/<room>, its index.ts.",
 };
 const roomDoor = {
-  regex: "^\\.\\./(config|outputs|platform|ceph|embargo|efd|sasquatch|prompt)/(?!index$)",
+  regex: "^\\.\\./(config|outputs|platform|ceph|kafka|embargo|efd|sasquatch|prompt)/(?!index$)",
   message: "A room has one door: import ../<room>, its index.ts.",
 };
 const noComponent = { group: ["**/components/**", "**/workloads/**"], message: "Policies know no component." };
