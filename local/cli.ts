@@ -38,6 +38,7 @@ const commands = [
   embargo,
   efd,
   sasquatch,
+  prompt,
   topics,
   release,
   test,

@@ -116,6 +116,14 @@ async function show(report: StatusReport, queues: QueueLengths[] | Error): Promi
       ready,
     ]),
   );
+  if (report.scaled.length > 0) {
+    table(
+      ["SCALED JOB", "WORKERS", "MOST", "WAITING", "ENDED", "REASON"],
+      report.scaled.map(({ name, namespace, running, max, waiting, succeeded, failed, reason }) => [
+        ...[`${namespace}/${name}`, running, max, waiting ?? "?", `${succeeded} well, ${failed} failed`, short(reason)],
+      ]),
+    );
+  }
   if (report.crons.length > 0) {
     table(
       ["SCHEDULE", "WHEN (UTC)", "LAST RUN", "RESULT"],

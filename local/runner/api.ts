@@ -43,6 +43,22 @@ export interface CronStatus {
   readonly lastResult?: string;
 }
 
+/** Workers of a ScaledJob. */
+export interface ScaledStatus {
+  readonly name: string;
+  readonly namespace: string;
+  readonly min: number;
+  readonly max: number;
+  readonly running: number;
+  /** Entries of its stream that nobody has read yet; undefined before it was looked at. */
+  readonly waiting?: number;
+  /** Workers that ended, since the supervisor began. */
+  readonly succeeded: number;
+  readonly failed: number;
+  /** Why the stream could not be looked at. */
+  readonly reason?: string;
+}
+
 export interface StatusReport {
   readonly supervisor: {
     readonly pid: number;
@@ -54,6 +70,7 @@ export interface StatusReport {
   readonly services: readonly ServiceStatus[];
   readonly pods: readonly PodStatus[];
   readonly crons: readonly CronStatus[];
+  readonly scaled: readonly ScaledStatus[];
   /** Service objects: name, address, ports, number of ready pods behind. */
   readonly forwards: readonly {
     readonly name: string;
@@ -85,6 +102,32 @@ export interface LocalStack {
   readonly butlerRepo: string;
   /** None where the stack has no transformed EFD. */
   readonly efd?: LocalEfd;
+  /** None where the stack has no prompt processing. */
+  readonly prompt?: LocalPrompt;
+}
+
+/** Prompt processing of the local stack. */
+export interface LocalPrompt {
+  /** Environment, e.g. `local`. */
+  readonly environment: string;
+  readonly nextVisitTopic: string;
+  /** Kafka and the schema registry, as testers take them. */
+  readonly brokers: readonly string[];
+  readonly registryUrl: string;
+  /** The Redis of the streams. */
+  readonly redis: { readonly host: string; readonly port: number; readonly password?: string };
+  /** Services by instrument, e.g. of `LSSTCam`. */
+  readonly services: Readonly<Record<string, LocalPromptService>>;
+}
+
+/** Workers of an instrument. */
+export interface LocalPromptService {
+  readonly namespace: string;
+  readonly name: string;
+  readonly stream: string;
+  readonly consumerGroup: string;
+  /** Ids of the detectors that visits go to. */
+  readonly detectors: readonly number[];
 }
 
 /** The EFD of the local stack: what telemetry is sent to, where it is stored, and what is made of it. */

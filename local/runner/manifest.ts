@@ -102,7 +102,28 @@ export interface CronJob {
   readonly concurrencyPolicy: "Allow" | "Forbid" | "Replace";
   readonly job: JobTemplate;
 }
-export type Controller = LongRunning | Job | CronJob;
+/** Jobs of which a trigger says how many there are. */
+export interface ScaledJob {
+  readonly kind: "ScaledJob";
+  readonly metadata: Metadata;
+  readonly job: JobTemplate;
+  readonly min: number;
+  readonly max: number;
+  readonly pollingSeconds: number;
+  readonly trigger: StreamTrigger;
+}
+/** KEDA's trigger `redis-streams`. */
+export interface StreamTrigger {
+  /** `host:port`. */
+  readonly address: string;
+  readonly stream: string;
+  readonly consumerGroup: string;
+  readonly lagPerWorker: number;
+  readonly activationLag: number;
+  /** Secret and key of the password. */
+  readonly password?: KeyRef;
+}
+export type Controller = LongRunning | Job | CronJob | ScaledJob;
 
 export interface Service {
   readonly metadata: Metadata;
@@ -190,6 +211,7 @@ export function readDesired(recorded: readonly RecordedObject[]): Desired {
   const configMaps: ConfigMap[] = [];
   const kafkaTopics: KafkaTopic[] = [];
   const sharedClaims = new Set<string>();
+  const authentications = recorded.filter(({ inputs }) => inputs.kind === "TriggerAuthentication");
   for (const { type, name, inputs } of recorded) {
     if (!type.startsWith("kubernetes:") || typeof inputs.kind !== "string") continue;
     const { kind } = inputs;
@@ -213,6 +235,11 @@ export function readDesired(recorded: readonly RecordedObject[]): Desired {
         controllers.push({ kind, metadata, schedule, suspend, concurrencyPolicy, job });
         break;
       }
+      case "ScaledJob":
+        controllers.push(scaledJob(metadata, spec, authentications));
+        break;
+      case "TriggerAuthentication":
+        break; // read with the ScaledJob that names it
       case "Service": {
         const ports = (spec.ports as Service["ports"]).map((port) => ({
           ...port,
@@ -270,6 +297,45 @@ function metadataOf(logicalName: string, given: Partial<Metadata> = {}): Metadat
 function jobTemplate(spec: Spec): JobTemplate {
   const { template, backoffLimit = 6, activeDeadlineSeconds } = spec;
   return { template, backoffLimit, activeDeadlineSeconds };
+}
+
+function scaledJob(metadata: Metadata, spec: Spec, authentications: readonly RecordedObject[]): ScaledJob {
+  const [trigger, ...others] = spec.triggers as Spec[];
+  if (trigger?.type !== "redis-streams" || others.length > 0)
+    throw new UnknownKind("ScaledJob with other triggers than one redis-streams", metadata.name);
+  const {
+    address,
+    host,
+    port = "6379",
+    stream,
+    consumerGroup,
+    lagCount,
+    activationLagCount,
+  } = trigger.metadata as Spec;
+  const authentication = authentications.find(
+    ({ inputs, name }) =>
+      metadataOf(name, inputs.metadata as Partial<Metadata>).name === trigger.authenticationRef?.name &&
+      (inputs.metadata as Metadata).namespace === metadata.namespace,
+  );
+  const targets = ((authentication?.inputs.spec as Spec | undefined)?.secretTargetRef ?? []) as (KeyRef & {
+    parameter: string;
+  })[];
+  return {
+    kind: "ScaledJob",
+    metadata,
+    job: jobTemplate(spec.jobTargetRef),
+    min: spec.minReplicaCount ?? 0,
+    max: spec.maxReplicaCount ?? 100,
+    pollingSeconds: spec.pollingInterval ?? 30,
+    trigger: {
+      address: (address as string | undefined) ?? `${host}:${port}`,
+      stream,
+      consumerGroup,
+      lagPerWorker: Number(lagCount ?? 5),
+      activationLag: Number(activationLagCount ?? 0),
+      password: targets.find(({ parameter }) => parameter === "password"),
+    },
+  };
 }
 
 function literalKeys(inputs: Readonly<Record<string, unknown>>): SecretObject["keys"] {

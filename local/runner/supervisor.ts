@@ -1,4 +1,7 @@
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
 import type { RgwAccess } from "../../components/ceph";
+import type { FanOutDocument } from "../../workloads/src/fan-out/contract";
 import { CommandError } from "../exit";
 import { readJson, type State, writeJson } from "../state";
 import type {
@@ -7,6 +10,7 @@ import type {
   LocalConnector,
   LocalEfd,
   LocalInstrument,
+  LocalPrompt,
   LocalStack,
   StatusReport,
 } from "./api";
@@ -21,6 +25,7 @@ import {
   type JobTemplate,
   type PodTemplate,
   readDesired,
+  type ScaledJob,
   type SecretSource,
   type Service,
 } from "./manifest";
@@ -28,6 +33,7 @@ import { type Hosts, hostsFor, resolveNames } from "./names";
 import { planPod, Pod, type PodPlan } from "./pod";
 import type { PodPlace } from "./process-spec";
 import { ProcessRegistry } from "./registry";
+import { ScaledRun, streamLag } from "./scaled";
 import { SecretStore } from "./secrets";
 
 /** User of the local gateway who owns the buckets and topics: the camera's side. */
@@ -59,6 +65,7 @@ export class Supervisor {
   private pods = new Map<string, Pod>();
   private crons = new Map<string, { cron: CronRun; text: string }>();
   private jobs = new Map<string, { job: JobRun; text: string }>();
+  private scaled = new Map<string, { run: ScaledRun; text: string }>();
   private forwards = new Map<string, ServiceForward>();
   private queue: Promise<unknown> = Promise.resolve();
   private settled = false;
@@ -131,6 +138,7 @@ export class Supervisor {
       services: this.backing.status(),
       pods: this.allPods().map((pod) => pod.status()),
       crons: [...this.crons.values()].map(({ cron }) => cron.status()),
+      scaled: [...this.scaled.values()].map(({ run }) => run.status()),
       forwards: [...this.forwards.values()].map(({ service }) => ({
         name: service.metadata.name,
         address: this.serviceAddress(service),
@@ -163,6 +171,31 @@ export class Supervisor {
       presenceUrl: url("presence", "/presence"),
       butlerRepo,
       efd: await this.localEfd(),
+      prompt: await this.localPrompt(),
+    };
+  }
+
+  private async localPrompt(): Promise<LocalPrompt | undefined> {
+    const fanOut = this.desired.controllers.find(({ metadata }) => metadata.labels[componentLabel] === "next-visit-fan-out");
+    if (!fanOut || !this.backing.has("kafka")) return undefined;
+    const envOf = async (controller: Controller) => (await this.plan(controller, 0)).main[0]!.process.env;
+    const { NEXT_VISIT_TOPIC, KAFKA_BROKERS, REGISTRY_URL, INSTRUMENT_CONFIG_FILE, ...redis } = await envOf(fanOut);
+    const { instruments } = parse(readFileSync(INSTRUMENT_CONFIG_FILE!, "utf8")) as FanOutDocument;
+    const jobs = this.desired.controllers.filter((controller) => controller.kind === "ScaledJob");
+    const services = jobs.map(async (job) => {
+      const instrument = (await envOf(job)).RUBIN_INSTRUMENT!;
+      const { stream, consumerGroup } = job.trigger;
+      const { namespace, name } = job.metadata;
+      const detectors = instruments[instrument]?.detectors ?? [];
+      return [instrument, { namespace, name, stream, consumerGroup, detectors }] as const;
+    });
+    return {
+      environment: fanOut.metadata.labels[environmentLabel] ?? this.stack,
+      nextVisitTopic: NEXT_VISIT_TOPIC!,
+      brokers: KAFKA_BROKERS!.split(","),
+      registryUrl: REGISTRY_URL!,
+      redis: { host: redis.REDIS_HOST!, port: Number(redis.REDIS_PORT ?? 6379), password: redis.REDIS_PASSWORD },
+      services: Object.fromEntries(await Promise.all(services)),
     };
   }
 
@@ -227,6 +260,7 @@ export class Supervisor {
     return this.inTurn(async () => {
       await Promise.all([...this.crons.values()].map(({ cron }) => cron.stop()));
       await Promise.all([...this.jobs.values()].map(({ job }) => job.stop()));
+      await Promise.all([...this.scaled.values()].map(({ run }) => run.stop()));
       // Redis goes after those who write to it.
       const [stores, others] = partition([...this.pods.values()], (pod) =>
         pod.plan.controller.startsWith("StatefulSet"),
@@ -316,9 +350,11 @@ export class Supervisor {
     const wanted = new Map<string, PodPlan>();
     const crons = new Map<string, Controller & { kind: "CronJob" }>();
     const jobs = new Map<string, Controller & { kind: "Job" }>();
+    const scaled = new Map<string, ScaledJob>();
     for (const controller of this.desired.controllers) {
       if (controller.kind === "CronJob") crons.set(nameOf(controller), controller);
       else if (controller.kind === "Job") jobs.set(nameOf(controller), controller);
+      else if (controller.kind === "ScaledJob") scaled.set(nameOf(controller), controller);
       else {
         for (let index = 0; index < controller.replicas; index++) {
           const plan = await this.plan(controller, index);
@@ -341,7 +377,11 @@ export class Supervisor {
       this.pods.set(key, this.newPod(plan));
       if (!changed.includes(`pod ${plan.place.name} changed`)) changed.push(`pod ${plan.place.name} started`);
     }
-    changed.push(...(await this.applyCrons(crons)), ...(await this.applyJobs(jobs)));
+    changed.push(
+      ...(await this.applyCrons(crons)),
+      ...(await this.applyJobs(jobs)),
+      ...(await this.applyScaled(scaled)),
+    );
     return changed;
   }
 
@@ -398,6 +438,40 @@ export class Supervisor {
     return changed;
   }
 
+  private async applyScaled(wanted: Map<string, ScaledJob>): Promise<string[]> {
+    const changed: string[] = [];
+    for (const [name, { run, text }] of this.scaled) {
+      const next = wanted.get(name);
+      if (next && (await this.textOf(next, next.job)) === text) continue;
+      await run.stop();
+      this.scaled.delete(name);
+      changed.push(`ScaledJob ${name} ${next ? "changed" : "removed"}`);
+    }
+    for (const [name, job] of wanted) {
+      if (this.scaled.has(name)) continue;
+      const { trigger, metadata } = job;
+      const [host, port] = resolveNames(trigger.address, this.hosts(metadata.namespace)).split(":");
+      const password =
+        trigger.password && this.secretOf(metadata.namespace, trigger.password.name)?.[trigger.password.key];
+      const lag = streamLag({ host: host!, port: Number(port), password, stream: trigger.stream, group: trigger.consumerGroup }); // prettier-ignore
+      const start = async (place: number) =>
+        this.newPod(await this.planTemplate(job, job.job.template, place, "Never"));
+      const prefix = `pod/${metadata.namespace}/${metadata.name}-`;
+      const left = this.registry.keys().filter((key) => key.startsWith(prefix));
+      const taken = [...new Set(left.map((key) => Number(/^\d+/.exec(key.slice(prefix.length))?.[0] ?? NaN)))];
+      const run = new ScaledRun(
+        job,
+        start,
+        lag,
+        taken.filter((place) => !Number.isNaN(place)),
+      );
+      this.scaled.set(name, { run, text: await this.textOf(job, job.job) });
+      await run.start();
+      if (!changed.includes(`ScaledJob ${name} changed`)) changed.push(`ScaledJob ${name} started`);
+    }
+    return changed;
+  }
+
   /** A controller with the digest of its pod. */
   private async textOf(controller: Controller, job: JobTemplate): Promise<string> {
     const { hash } = await this.planTemplate(controller, job.template, 0, "Never");
@@ -415,7 +489,7 @@ export class Supervisor {
   }
 
   private plan(controller: Controller, index: number): Promise<PodPlan> {
-    const template = controller.kind === "CronJob" ? controller.job.template : controller.template;
+    const template = "job" in controller ? controller.job.template : controller.template;
     const restarts = controller.kind === "Deployment" || controller.kind === "StatefulSet";
     return this.planTemplate(controller, template, index, restarts ? "Always" : "Never");
   }
@@ -428,9 +502,7 @@ export class Supervisor {
   ): Promise<PodPlan> {
     const { name: controllerName, namespace } = controller.metadata;
     const name = `${controllerName}-${index}`;
-    const { secrets, configMaps } = this.desired;
-    const of = <T extends { metadata: { name: string; namespace: string } }>(all: readonly T[], wanted: string) =>
-      all.find(({ metadata }) => metadata.name === wanted && metadata.namespace === namespace);
+    const { configMaps } = this.desired;
     const place: PodPlace = {
       name,
       namespace,
@@ -441,13 +513,15 @@ export class Supervisor {
       ownClaims: controller.kind === "StatefulSet" ? controller.claims : [],
       sharedClaims: this.desired.sharedClaims,
       hosts: this.hosts(namespace),
-      secret: (wanted) => {
-        const secret = of(secrets, wanted);
-        return secret && this.secrets.read(secret);
-      },
-      configMap: (wanted) => of(configMaps, wanted)?.data,
+      secret: (wanted) => this.secretOf(namespace, wanted),
+      configMap: (wanted) => named(configMaps, namespace, wanted)?.data,
     };
     return planPod(place, template, `${controller.kind} ${controllerName}`, restartPolicy);
+  }
+
+  private secretOf(namespace: string, name: string): Record<string, string> | undefined {
+    const secret = named(this.desired.secrets, namespace, name);
+    return secret && this.secrets.read(secret);
   }
 
   private controllerOf(component: string, environment?: string): Controller {
@@ -461,7 +535,9 @@ export class Supervisor {
 
   private allPods(): Pod[] {
     const runs = [...this.jobs.values()].flatMap(({ job }) => job.current() ?? []);
-    return [...this.pods.values(), ...runs, ...[...this.crons.values()].flatMap(({ cron }) => cron.pods())];
+    const crons = [...this.crons.values()].flatMap(({ cron }) => cron.pods());
+    const scaled = [...this.scaled.values()].flatMap(({ run }) => run.pods());
+    return [...this.pods.values(), ...runs, ...crons, ...scaled];
   }
 
   private ownsProcess(key: string): boolean {
@@ -478,6 +554,14 @@ export class Supervisor {
 
 const componentLabel = "app.kubernetes.io/name";
 const environmentLabel = "app.kubernetes.io/instance";
+
+function named<T extends { metadata: { name: string; namespace: string } }>(
+  all: readonly T[],
+  namespace: string,
+  name: string,
+) {
+  return all.find(({ metadata }) => metadata.name === name && metadata.namespace === namespace);
+}
 
 function nameOf({ metadata }: { metadata: { name: string; namespace: string } }): string {
   return `${metadata.namespace}/${metadata.name}`;

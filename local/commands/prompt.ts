@@ -1,0 +1,84 @@
+import { type Command, InvalidArgumentError } from "commander";
+import type { UploadCommand } from "../prompt/upload";
+
+const where = `
+Where to:
+  the local stack that npm run up started; or with --env what the variables of this shell say, as the upload workload reads them:
+  BUCKET and POOL_BUCKET ([profile@]bucket, keys in LSST_RESOURCES_S3_PROFILE_<profile>=https://ACCESS:SECRET@host),
+  NEXT_VISIT_TOPIC, and REST_PROXY_URL (with REST_PROXY_TOKEN) or KAFKA_BROKERS with KAFKA_USERNAME, KAFKA_PASSWORD and REGISTRY_URL.
+  All of them: docs/reference/environment.md.`;
+
+const uploadHelp = `
+Plays the observatory: for each group one next_visit event, then after --slew and --interval its raw files, each after its sidecar.
+Files are from a pool of earlier nights, <bucket>/unobserved/<instrument>/, with headers of a new group of today; into the local stack
+without --pool the simulated camera makes them. A second upload counts on from the first.
+LSST groups are 2026-06-03T00:00:00.020015: today and a number, which is the exposure's seqNum, too. HSC's are eight digits, four of
+the day (days since 2025-10-01 in rounds of 2,146) and four of a counter. Today is the day of observation, which begins at 12:00 UTC.
+${where}
+
+Examples:
+  usdf prompt upload LATISS 1
+  usdf prompt upload LSSTCam 3 --survey BLOCK-365 --interval 30
+  BUCKET=pp-dev@rubin-pp-dev POOL_BUCKET=pp-dev@rubin-pp-dev-users NEXT_VISIT_TOPIC=test.next-visit-job \\
+    REST_PROXY_URL=https://usdf-rsp-dev.slac.stanford.edu/sasquatch-rest-proxy usdf prompt upload HSC 2 --env`;
+
+const fromRepoHelp = `
+The same with raw files that a Butler repository holds; they are copied while the telescope turns to their group. The YAML file:
+
+  instrument: LSSTCam
+  repo: /repo/main
+  query:
+    collections: [LSSTCam/raw/all]                 # one, or several
+    where: "exposure.science_program = 'BLOCK-365' and exposure.day_obs = 20260603"
+
+BUTLER_PYTHON is a Python that has lsst-daf-butler, LSST_DB_AUTH the file with the registry's password.
+${where}
+
+Examples:
+  usdf prompt upload-from-repo etc/LSSTCam.yaml 10
+  usdf prompt upload-from-repo etc/LATISS.yaml 3 --ordered --env`;
+
+/** `usdf prompt`: prompt processing. */
+export function register(program: Command): void {
+  const group = program.command("prompt").description("prompt processing: play the observatory");
+
+  sending(group.command("upload"))
+    .description("send groups of an instrument: next_visit events and raw files of a pool")
+    .argument("<instrument>", "LATISS, LSSTComCam, LSSTCam, LSSTComCamSim or HSC")
+    .argument("<n-groups>", "groups to send", count)
+    .option("--pool <bucket>", "bucket of the pool, [profile@]bucket")
+    .addHelpText("after", uploadHelp)
+    .action(async (instrument: string, groups: number, options: UploadCommand) =>
+      (await import("../prompt/upload")).uploadCommand({ instrument }, { ...options, groups }),
+    );
+
+  sending(group.command("upload-from-repo"))
+    .description("send groups that a Butler repository holds")
+    .argument("<config>", "YAML file: instrument, repo, query")
+    .argument("<n-groups>", "groups to send", count)
+    .addHelpText("after", fromRepoHelp)
+    .action(async (config: string, groups: number, options: UploadCommand) =>
+      (await import("../prompt/upload")).uploadCommand({ config }, { ...options, groups }),
+    );
+}
+
+function sending(command: Command): Command {
+  return command
+    .option("--ordered", "the first groups in their order; default: a random choice")
+    .option("--interval <s>", "time from one exposure to the next (default: 18)", seconds)
+    .option("--slew <s>", "time from next_visit to its first exposure (default: 2)", seconds)
+    .option("--survey <name>", "survey of the visits (default: SURVEY)")
+    .option("--keep-times", "leave the files their time; an APDB takes the same sky at the same time only once")
+    .option("--env", "take the variables of this shell, not those of the local stack")
+    .option("--json", "print what was sent as JSON");
+}
+
+function count(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError("It is not a whole number from 1 to 9999.");
+  return Number(text);
+}
+
+function seconds(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError("It is not a number of seconds.");
+  return Number(text);
+}
