@@ -2,15 +2,20 @@ import type { z } from "zod";
 import { aggregatorContract } from "../../workloads/src/aggregator/contract";
 import { type Contract, docOf } from "../../workloads/src/lib/contract";
 import { connectorContract } from "../../workloads/src/connector/contract";
+import { databaseGrantsContract } from "../../workloads/src/database-grants/contract";
 import { enqueueContract } from "../../workloads/src/enqueue/contract";
+import { fanOutContract } from "../../workloads/src/fan-out/contract";
 import { idleContract } from "../../workloads/src/idle/contract";
 import { influxdbBackupContract } from "../../workloads/src/influxdb-backup/contract";
 import { influxdbSetupContract } from "../../workloads/src/influxdb-setup/contract";
 import { ingestContract } from "../../workloads/src/ingest/contract";
+import { notificationRouterContract } from "../../workloads/src/notification-router/contract";
 import { parquetSinkContract } from "../../workloads/src/parquet-sink/contract";
 import { presenceContract } from "../../workloads/src/presence/contract";
+import { promptGatewayContract } from "../../workloads/src/prompt-gateway/contract";
 import { reconcileContract } from "../../workloads/src/reconcile/contract";
 import { transformEfdContract } from "../../workloads/src/transform-efd/contract";
+import { uploadContract } from "../../workloads/src/upload/contract";
 
 const contracts: readonly Contract[] = [
   enqueueContract,
@@ -24,6 +29,11 @@ const contracts: readonly Contract[] = [
   parquetSinkContract,
   influxdbBackupContract,
   influxdbSetupContract,
+  fanOutContract,
+  notificationRouterContract,
+  promptGatewayContract,
+  uploadContract,
+  databaseGrantsContract,
 ];
 
 /** The page "environment variables of each workload", from the contracts. */
