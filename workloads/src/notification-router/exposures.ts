@@ -50,9 +50,12 @@ const sidecarLimitBytes = 1_048_576;
 const groupLimit = 256;
 
 interface Search {
-  /** Those that are known to be there come first. */
+  /** To be tried, one after the other; first the `came` that are known to be there. */
   readonly sidecars: string[];
+  came: number;
   next: number;
+  /** A sidecar came while others were tried: it is not waited for. */
+  again: boolean;
   wake: () => void;
   readonly found: Promise<Membership>;
 }
@@ -68,6 +71,8 @@ export class Exposures {
 
   constructor(private readonly options: ExposuresOptions) {
     this.limit = pLimit(options.concurrency);
+    const wakeAll = () => this.searches.forEach((search) => search.wake());
+    options.stop.addEventListener("abort", wakeAll, { once: true });
   }
 
   /** What is known without asking. */
@@ -96,17 +101,20 @@ export class Exposures {
     if (this.cache.has(exposure)) return;
     const search = this.searches.get(exposure);
     if (search) {
-      search.sidecars.unshift(sidecar);
+      search.sidecars.splice(search.came++, 0, sidecar);
       search.next = 0;
+      search.again = true;
       search.wake();
-    } else if (this.searches.size < maxSearches) this.begin(exposure, sidecar).catch(() => undefined); // raw files ask again
+    } else if (this.searches.size < maxSearches) this.begin(exposure, sidecar, 1).catch(() => undefined); // raw files ask again
   }
 
-  private begin(exposure: string, sidecar: string): Promise<Membership> {
+  private begin(exposure: string, sidecar: string, came = 0): Promise<Membership> {
     const endTimer = metrics.sidecarSeconds.startTimer();
     const search: Search = {
       sidecars: [sidecar],
+      came,
       next: 0,
+      again: false,
       wake: () => undefined,
       found: Promise.resolve()
         .then(() => this.look(search))
@@ -146,11 +154,9 @@ export class Exposures {
       const leftMs = startMs + limitMs - Date.now();
       if (leftMs <= 0 || stop.aborted) throw failure;
       const woken = new AbortController();
-      const wake = () => woken.abort();
-      search.wake = wake;
-      stop.addEventListener("abort", wake, { once: true });
-      await sleep(Math.min(leftMs, backoffMs(attempt, baseMs, maxMs)), woken.signal);
-      stop.removeEventListener("abort", wake);
+      search.wake = () => woken.abort();
+      if (!search.again) await sleep(Math.min(leftMs, backoffMs(attempt, baseMs, maxMs)), woken.signal);
+      search.again = false;
     }
   }
 
