@@ -52,7 +52,7 @@ export = async function program(): Promise<Outputs> {
       protectTopics: platform.protectData,
       receiverOf: ({ to, pushEndpoint, opaqueDataFrom }) =>
         to
-          ? ingest[to.environment]!.receiver()
+          ? ingest[to.environment!]!.receiver()
           : {
               pushEndpoint: pushEndpoint!,
               opaqueData: opaqueDataFrom && secretValue(opaqueDataFrom, platform.secrets, { provider: vault }),

@@ -4,7 +4,7 @@ import { runsInEngine } from "../platform";
 import { BucketPolicy } from "./bucketPolicy";
 import { BucketNotification, NotificationTopic } from "./notifications";
 import { rgwProvider } from "./provider";
-import type { RgwConnection } from "./types";
+import type { RgwConnection, TopicSettings } from "./types";
 
 /** Where a topic pushes to, and the secret that the receiver expects. */
 export interface Receiver {
@@ -12,6 +12,8 @@ export interface Receiver {
   readonly opaqueData?: pulumi.Input<string>;
   /** What must run before the gateway pushes: its queue may stand still after a first refused connection. */
   readonly waitFor?: pulumi.Resource;
+  /** How it is reached, where the receiver knows that better than the topic's configuration. */
+  readonly settings?: Pick<TopicSettings, "useSsl" | "caLocation" | "saslMechanism">;
 }
 
 /** Arguments of {@link CephGateway}. */
@@ -38,10 +40,10 @@ export class CephGateway extends pulumi.ComponentResource {
     for (const [topicName, topic] of Object.entries(endpoint.topics)) {
       const { profile, tenant, to: _to, pushEndpoint: _literal, opaqueDataFrom: _from, ...settings } = topic;
       const rgw = { ...connection(endpoint, profile), tenant };
-      const { pushEndpoint, opaqueData, waitFor } = receiverOf(topic);
+      const { pushEndpoint, opaqueData, waitFor, settings: ofReceiver } = receiverOf(topic);
       topics[topicName] = new NotificationTopic(
         `${name}-${topicName}`,
-        { rgw, name: topicName, ...settings, pushEndpoint, opaqueData },
+        { rgw, name: topicName, ...settings, ...ofReceiver, pushEndpoint, opaqueData },
         { ...child, dependsOn: waitFor, protect: protectTopics },
       );
     }

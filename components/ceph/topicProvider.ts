@@ -17,6 +17,7 @@ export interface TopicInputs {
   kafkaAckLevel?: string;
   useSsl?: boolean;
   caLocation?: string;
+  saslMechanism?: string;
 }
 
 /** State of a topic. */
@@ -26,7 +27,7 @@ export interface TopicOutputs extends TopicInputs {
   revision: string;
 }
 
-/** Setting, name of CreateTopic's attribute, and the value that the gateway takes when it is not given. */
+/** Setting, name of CreateTopic's attribute, and the value that the gateway takes when it is not given; the last is the mechanism. */
 const settings: readonly (readonly [keyof TopicInputs, string, string])[] = [
   ["pushEndpoint", "push-endpoint", ""],
   ["opaqueData", "OpaqueData", ""],
@@ -39,6 +40,7 @@ const settings: readonly (readonly [keyof TopicInputs, string, string])[] = [
   ["kafkaAckLevel", "kafka-ack-level", "broker"],
   ["useSsl", "use-ssl", "false"],
   ["caLocation", "ca-location", ""],
+  ["saslMechanism", "mechanism", "PLAIN"],
 ];
 
 /** Attributes as SNS CreateTopic takes them. The three that decide where and how are always there. */
@@ -57,10 +59,10 @@ function normalised(attributes: Record<string, string>): string[] {
 }
 
 function revisionOf(attributes: Record<string, string>): string {
-  return createHash("sha256")
-    .update(JSON.stringify(normalised(attributes)))
-    .digest("hex")
-    .slice(0, 16);
+  const values = normalised(attributes);
+  // The revision of a topic without password is what it was before there was such an attribute.
+  if (attributes.mechanism === undefined) values.pop();
+  return createHash("sha256").update(JSON.stringify(values)).digest("hex").slice(0, 16);
 }
 
 /** Settings as the gateway shows them: what it does not show, or shows at its default, stays as it was asked for. */
@@ -110,6 +112,7 @@ export function topicFaults(inputs: TopicInputs): { property: string; reason: st
     kafkaAckLevel: "kafka",
     useSsl: "kafka",
     caLocation: "kafka",
+    saslMechanism: "kafka",
     verifySsl: "https",
     cloudEvents: "http",
   };

@@ -50,9 +50,21 @@ const topic = z
       .optional()
       .describe("Tenant of the profile's user, for the ARN that previews show. Default: none."),
     to: z
-      .strictObject({ environment: z.string().describe("Environment of embargo ingest in this stack.") })
+      .strictObject({
+        environment: z
+          .string()
+          .optional()
+          .describe("Environment of embargo ingest in this stack: its Service with its secret, or its Kafka cluster."),
+        prompt: z
+          .string()
+          .optional()
+          .describe("Environment of prompt processing in this stack: the topic of this name in its fileNotifications."),
+      })
+      .refine((to) => (to.environment === undefined) !== (to.prompt === undefined), {
+        error: "must have either environment or prompt",
+      })
       .optional()
-      .describe("Feed the enqueue of an environment: its Service with its secret, or its Kafka cluster."),
+      .describe("Feed what reads notifications in an environment of this stack."),
     pushEndpoint: z.url().optional().describe("Any other receiver: http://host:port/path or kafka://host:port."),
     opaqueDataFrom: z
       .strictObject({ path: vaultPath.describe("Vault path."), field: z.string().describe("Field.") })

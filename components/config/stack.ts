@@ -27,7 +27,13 @@ export const stackSchema = z
     for (const [endpointName, endpoint] of Object.entries(stack.ceph.endpoints)) {
       for (const [topicName, topic] of Object.entries(endpoint.topics)) {
         if (topic.to === undefined) continue;
-        const path = ["ceph", "endpoints", endpointName, "topics", topicName, "to", "environment"];
+        const at = ["ceph", "endpoints", endpointName, "topics", topicName, "to"];
+        if (topic.to.environment === undefined) {
+          const message = promptTopicFault(stack.prompt, topic.to.prompt!, topicName);
+          if (message !== undefined) context.addIssue({ code: "custom", path: [...at, "prompt"], message });
+          continue;
+        }
+        const path = [...at, "environment"];
         const environment = environments[topic.to.environment];
         const kafka = environment?.enqueue.kafka;
         if (environment === undefined) {
@@ -41,6 +47,18 @@ export const stackSchema = z
       }
     }
   });
+
+/** Why a topic of a gateway cannot feed an environment of prompt processing. */
+function promptTopicFault(prompt: PromptConfig | undefined, name: string, topic: string): string | undefined {
+  const environments = prompt?.environments ?? {};
+  if (!Object.hasOwn(environments, name)) {
+    const known = Object.keys(environments).join(", ") || "none";
+    return `is "${name}", not an environment of prompt processing in this stack (${known})`;
+  }
+  const topics = Object.keys(environments[name]!.fileNotifications?.topics ?? {});
+  if (topics.includes(topic)) return undefined;
+  return `is "${name}", whose fileNotifications have topics ${topics.join(", ") || "none"}; add ${topic} there`;
+}
 
 /** Where the declared Vault does not fit the environments. */
 function vaultFaults({

@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { databaseGrants, databaseName } from "../../../workloads/src/database-grants/contract";
 import { allowList } from "../cidr";
-import { address, objectName, resources, schedule, vaultPath } from "../field";
+import { address, objectName, resources, schedule } from "../field";
 import { storageSize } from "../kafka";
 
 /** PostgreSQL of an environment: a cluster that CloudNativePG runs, with registry and APDB. */
+
+const vaultName = z.string().regex(/^[\w-]+(\/[\w.-]+)*$/, "must be a Vault path without / at the ends");
 
 /** PgBouncer pods serve as many clients as they have; each keeps its own pool of connections to the server. */
 const pooler = z.strictObject({
@@ -21,9 +23,11 @@ const pooler = z.strictObject({
 });
 
 const role = z.strictObject({
-  secretPath: vaultPath
+  secret: vaultName
     .optional()
-    .describe("Vault path of its username, which is its name, and password. Default: `<prefix>/postgres-<role>`."),
+    .describe(
+      "Vault path, below the prefix, of its username, which is its name, and password. Default: `postgres-<role>`.",
+    ),
   connectionLimit: z.int().min(1).optional().describe("Connections at most. Default: no limit of its own."),
 });
 
@@ -39,9 +43,9 @@ const backup = z.strictObject({
     .regex(/^s3:\/\/[\w.-]+(\/[\w./-]+)?$/, "must be s3://bucket or s3://bucket/folder")
     .describe("Where base backups and write-ahead logs go."),
   endpointUrl: z.url().describe("S3 endpoint of it."),
-  secretPath: vaultPath
-    .optional()
-    .describe("Vault path of ACCESS_KEY_ID and ACCESS_SECRET_KEY. Default: `<prefix>/s3-buckets`."),
+  secret: vaultName
+    .default("s3-buckets")
+    .describe("Vault path, below the prefix, of ACCESS_KEY_ID and ACCESS_SECRET_KEY."),
   retentionDays: z.int().min(1).default(15).describe("How far back the server can be brought, days."),
   schedule: z
     .string()

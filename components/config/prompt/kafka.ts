@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { allowList } from "../cidr";
-import { imageTag, objectName, resources, vaultPath } from "../field";
+import { imageTag, objectName, resources } from "../field";
 import { addKafkaFaults, excusableExternal, kafkaCluster } from "../kafka";
 
 /** Kafka clusters of an environment: notifications of its buckets, outputs of its pipelines, alerts. */
@@ -55,9 +55,6 @@ function clusterShape(namespace: string) {
       .describe("Networks that may reach its external listener, e.g. 172.24.0.0/16. Default: none."),
     topics: z.record(topicName, topic).default({}).describe("Topics by name."),
     users: z.record(kafkaUser, user).default({}).describe("Users, each with the least that it needs."),
-    secretPath: vaultPath
-      .optional()
-      .describe("Vault path of the users' passwords. Default: the environment's prefix and the namespace."),
   };
 }
 
@@ -138,9 +135,6 @@ const writerService = z.strictObject({
   s3EndpointUrl: z.url().describe("S3 endpoint of the repository."),
   profile: z.string().optional().describe("Profile in the credentials file. Default: its default profile."),
   debugLevel: z.string().default("INFO").describe("Level of its log."),
-  secretPath: vaultPath
-    .optional()
-    .describe("Vault path of s3_credentials_file, db-auth_file and `<user>-password`. Default: prefix and namespace."),
   ...resources({ requests: { cpu: "250m", memory: "512Mi" }, limits: { cpu: "1", memory: "1Gi" } }),
 });
 
@@ -165,10 +159,7 @@ const publication = z.strictObject({
   secretEnv: z
     .record(z.string(), z.string())
     .default({})
-    .describe("Variables that are secrets: field of secretPath by variable."),
-  secretPath: vaultPath
-    .optional()
-    .describe("Vault path of `<user>-password` and the fields of secretEnv. Default: prefix and namespace."),
+    .describe("Variables that are secrets: field of its secret in Vault by variable."),
   ...resources({ requests: { cpu: "250m", memory: "512Mi" }, limits: { cpu: "1", memory: "1Gi" } }),
 });
 
