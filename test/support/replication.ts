@@ -1,5 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Admin, type Consumer, Kafka, type KafkaMessage, logLevel, type Producer } from "kafkajs";
+import {
+  type Admin,
+  ConfigResourceTypes,
+  type Consumer,
+  Kafka,
+  type KafkaMessage,
+  logLevel,
+  type Producer,
+} from "kafkajs";
 import {
   type MirrorMakerSpec,
   type RunningKafka,
@@ -90,6 +98,19 @@ export class ReplicationStand {
 
   async createTopics(site: Site, topics: readonly string[]): Promise<void> {
     await this.admin[site].createTopics({ topics: topics.map((topic) => ({ topic, numPartitions: 1 })) });
+  }
+
+  /** Sets all of a topic's own configuration. */
+  async configure(site: Site, topic: string, config: Readonly<Record<string, string>>): Promise<void> {
+    const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
+    const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }];
+    await this.admin[site].alterConfigs({ validateOnly: false, resources });
+  }
+
+  async configOf(site: Site, topic: string, configNames: string[]): Promise<Record<string, string>> {
+    const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames }];
+    const { resources: found } = await this.admin[site].describeConfigs({ resources, includeSynonyms: false });
+    return Object.fromEntries(found[0]!.configEntries.map(({ configName, configValue }) => [configName, configValue]));
   }
 
   /** Sends one message to each topic; what the broker does not acknowledge is sent again until it does. */

@@ -14,6 +14,8 @@ const topicsOfEach = 40;
 const event = "lsst.sal.ScriptQueue.logevent_nextVisit";
 const late = "lsst.sal.Late.logevent_heartbeat";
 const group = "prompt-processing";
+/** Set with each change of its retention. */
+const kept = { "max.message.bytes": "2000000", "unclean.leader.election.enable": "true" };
 const topics = [event, ...salTopicNames().filter((topic) => topic !== event).slice(0, topicsOfEach - 1)]; // prettier-ignore
 
 const stand = new ReplicationStand(topics, mirrorOf);
@@ -31,6 +33,7 @@ test("both ways, each site killed once: each message is at the other once, in or
     address: testAddress(5),
     journal: { bootstrap: stand.broker.summit.bootstrap, kafkaTopic: schemasTopic },
   });
+  await stand.configure("summit", event, { ...kept, "retention.ms": "3600000" });
   await Promise.all([schemas, stand.startMirrors(), ...sites.map((site) => stand.send(site, topics))]);
   registries.push(await schemas);
   const first = await register(registries[0]!.url, "lsst.sal.Test.scalars-value", "first");
@@ -39,6 +42,7 @@ test("both ways, each site killed once: each message is at the other once, in or
     await stand.mirrored("summit");
     await stand.crash("summit");
     await stand.createTopics("summit", [late]);
+    await stand.configure("summit", event, { ...kept, "retention.ms": "7200000" }); // a mirror looks when it starts, and every ten minutes
     await stand.crash("usdf");
   });
   // The last message of each topic: what a mirror repeats of earlier ones comes before it.
@@ -58,6 +62,11 @@ test("both ways, each site killed once: each message is at the other once, in or
     const states = Object.values(await stand.mirror[site].states());
     expect(states).toEqual(states.map(() => "RUNNING"));
   }
+
+  // What the Summit says of how long a topic is kept holds for its mirror; how it is replicated does not.
+  const mirroredConfig = () => stand.configOf("usdf", `summit.${event}`, ["retention.ms", ...Object.keys(kept)]);
+  await until("the configuration of a mirrored topic", async () => (await mirroredConfig())["retention.ms"] === "7200000", { timeoutMs: 60_000, state: mirroredConfig }); // prettier-ignore
+  expect(await mirroredConfig()).toEqual({ "retention.ms": "7200000", "max.message.bytes": "2000000", "unclean.leader.election.enable": "false" }); // prettier-ignore
 
   // A second registry at USDF over the mirrored topic of the schemas: ids of the Summit mean the same there.
   const remote = await startRegistry({

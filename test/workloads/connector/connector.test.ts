@@ -1,5 +1,6 @@
 import { until } from "../../support/network";
 import { ConnectorStand, encoded, salSchema } from "./stand";
+import { survives } from "./survive";
 
 let stand: ConnectorStand;
 beforeAll(async () => {
@@ -177,3 +178,5 @@ test.each(["gzip", "snappy", "lz4"])(
   },
   60_000,
 );
+
+describe("survives", () => survives(() => stand));
