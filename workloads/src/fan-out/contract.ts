@@ -71,7 +71,7 @@ export const fanOutContract = {
   }),
   secrets: z.object({ ...redisSecrets, ...kafkaSecrets }),
   httpPort: 8000,
-  longestStepSeconds: 20,
+  longestStepSeconds: 30,
   runs: "until-stopped",
 } as const satisfies Contract;
 

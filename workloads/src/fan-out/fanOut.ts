@@ -64,22 +64,18 @@ export class FanOut implements BatchTaker {
   reset(assigned: ReadonlyMap<string, readonly number[]>): void {
     this.partitions = new Map();
     for (const [topic, partitions] of assigned) {
-      for (const partition of partitions) {
-        const progress = new Progress(topic, partition);
-        this.partitions.set(`${topic}/${partition}`, progress);
-        progress.place(this.beginning(progress));
-      }
+      for (const partition of partitions) this.begin(topic, partition, (progress) => this.beginning(progress));
     }
   }
 
   async take({ topic, partition, messages, highWatermark }: TakenBatch): Promise<boolean> {
     const { stop, leaving, maxInHand, log } = this.options;
-    const progress = this.partitions.get(`${topic}/${partition}`);
+    let progress = this.partitions.get(`${topic}/${partition}`);
     try {
       if (!progress) throw new StoppedError(`${topic}/${partition} is another member's`);
       if (progress.isPast(highWatermark)) {
         log.warn({ topic, partition }, "Offsets begin anew: the topic was deleted and made again");
-        progress.beginAnew();
+        progress = this.begin(topic, partition, () => Promise.resolve(0n));
       }
       const beginning = await progress.beginning;
       for (const message of messages) {
@@ -115,6 +111,14 @@ export class FanOut implements BatchTaker {
 
   private wake(): void {
     for (const go of this.waiting.splice(0)) go();
+  }
+
+  /** From here on nothing that was begun before counts for the partition. */
+  private begin(topic: string, partition: number, beginning: (progress: Progress) => Promise<bigint>): Progress {
+    const progress = new Progress(topic, partition);
+    this.partitions.set(`${topic}/${partition}`, progress);
+    progress.place(beginning(progress));
+    return progress;
   }
 
   /** First offset that is read, of a partition that nobody committed; 0 where somebody did. */

@@ -22,16 +22,9 @@ export class Progress {
     );
   }
 
-  /** Whether the partition ends before what was read of it. */
+  /** Whether the partition ends before what was read of it: then it is another one of the same name. */
   isPast(highWatermark: bigint): boolean {
     return highWatermark < this.next;
-  }
-
-  /** The topic is another one of the same name. */
-  beginAnew(): void {
-    this.beginning = Promise.resolve(0n);
-    this.open.clear();
-    this.next = this.committedOffset = -1n;
   }
 
   /** @returns false for one that was begun before: it comes again in a batch that was not taken whole. */
