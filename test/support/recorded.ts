@@ -1,4 +1,7 @@
-import { type RecordedStack, recordStack } from "../../local/record";
+import type { RecordedStack } from "../../local/record";
+
+// Itself: a test file may have put this function in its place.
+const { recordStack } = jest.requireActual("../../local/record") as typeof import("../../local/record");
 
 /** Test files of one process share them: recording a stack takes seconds. */
 const shared = globalThis as { recordedStacks?: Map<string, Promise<RecordedStack>> };
