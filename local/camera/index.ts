@@ -1,4 +1,4 @@
-export { exposureOf, exposureSeconds, filesOf, fitsKey, parseDayObs, sidecarKey } from "./exposure";
+export { type Exposure, exposureOf, exposureSeconds, filesOf, fitsKey, parseDayObs, sidecarKey } from "./exposure";
 export { type Detector, type Instrument, instrumentNamed, instruments } from "./instruments";
 export {
   type Bucket,

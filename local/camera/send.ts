@@ -38,6 +38,8 @@ export interface SendOptions {
   readonly concurrency?: number;
   /** How long one object is tried again while the bucket does not take it, ms. Default 60,000. */
   readonly giveUpAfterMs?: number;
+  /** Awaited before the first object of an exposure. */
+  readonly onExposure?: (exposure: Exposure) => Promise<void>;
   /** Called after each FITS file is in the bucket. */
   readonly onProgress?: (progress: SendProgress) => void;
   /** Aborted: objects in hand are finished, nothing new is begun, and {@link sendExposures} rejects. */
@@ -85,7 +87,7 @@ export class CameraError extends Error {}
  * @throws {@link CameraError} when the bucket does not take an object within `giveUpAfterMs`; what is in hand is finished.
  */
 export async function sendExposures(options: SendOptions): Promise<SendResult> {
-  const { bucket, concurrency = 32, giveUpAfterMs = 60_000, ratePerSecond, onProgress, stop } = options;
+  const { bucket, concurrency = 32, giveUpAfterMs = 60_000, ratePerSecond, onExposure, onProgress, stop } = options;
   const instrument = instrumentNamed(options.instrument);
   const detectors = chosen(instrument.detectors, options.detectors, instrument.name);
   whole("exposures", options.exposures);
@@ -108,7 +110,10 @@ export async function sendExposures(options: SendOptions): Promise<SendResult> {
     await persist(`put ${key} into ${place}`, () => s3.send(new PutObjectCommand(request)), limit());
     bytes += body.length;
   };
+  const begun = new Map<Exposure, Promise<void> | undefined>();
   const sendDetector = async (exposure: Exposure, detector: Detector): Promise<void> => {
+    if (!begun.has(exposure)) begun.set(exposure, onExposure?.(exposure));
+    await begun.get(exposure);
     const key = fitsKey(exposure, detector);
     const { fits, sidecar } = filesOf(exposure, detector);
     await put(sidecarKey(key), sidecar, "application/json");

@@ -41,7 +41,7 @@ export function register(program: Command): void {
         let journey: Journey | undefined;
         if (options.exposure && bringUp.changed.length > 0) {
           const { sendFirstExposure } = await import("../runner/first-exposure");
-          const title = `One ${options.instrument} exposure, camera to Butler, telemetry to consolidated database`;
+          const title = `One ${options.instrument} exposure, camera to Butler and prompt processing, telemetry to consolidated database`;
           const task = async (_context: unknown, shown: { title: string; output: string }) => {
             journey = await sendFirstExposure(client, stack, options.instrument, teller(shown));
             shown.title = `${title}: ${journey.files} files`;
@@ -98,6 +98,7 @@ async function show(
     ["npx usdf verify local", "one object the whole way, timed hop by hop"],
     ["npx usdf camera send --instrument LSSTComCam --exposures 5", "more exposures"],
     ["npx usdf logs ingest -f", "watch them being ingested"],
+    ["npx usdf prompt upload LSSTCam 2", "more visits: next_visit, then raws, to the prompt workers"],
     ["npx usdf efd status", "the transformed EFD: its queue and tables"],
     ["npx usdf preview prod", "what production would get"],
     ["npm run down", "stop it all"],
@@ -112,6 +113,11 @@ async function show(
       `${obsId}: ${files} files in the bucket in ${putSeconds.toFixed(1)} s, ` +
         `in the Butler ${ingestSeconds.toFixed(1)} s after the last of them; presence knows them.`,
     );
+    for (const { instrument, group, detectors, seconds } of journey.visits)
+      console.log(
+        `${instrument} visit ${group}: ${detectors} detector${detectors === 1 ? "" : "s"} processed and committed, ` +
+          `the last ${seconds.toFixed(1)} s after the last file.`,
+      );
     const { telemetry, rows } = journey;
     if (telemetry) console.log(`${telemetryLine(telemetry)}.`);
     if (rows)

@@ -67,12 +67,15 @@ function given(what: UploadWhat, options: UploadCommand): Record<string, string>
 
 /** What upload needs of the local stack. */
 async function localVariables(): Promise<NodeJS.ProcessEnv> {
-  const { localStack } = await import("../runner");
+  const { localEnvironment, localStack } = await import("../runner");
   const { ensureButlerPython } = await import("../services");
   const { s3, bucket, prompt } = await localStack();
   if (!prompt)
     throw new CommandError("The local stack has no prompt processing; see usdf:prompt.", exitCodes.notRunning);
+  // How the Butler's child of ingest reaches registry and files.
+  const ofButler = Object.entries((await localEnvironment("ingest")).env).filter(([name]) => name.startsWith("LSST_"));
   return {
+    ...Object.fromEntries(ofButler),
     PATH: process.env.PATH,
     HOME: process.env.HOME,
     BUCKET: bucket.name,

@@ -9,6 +9,7 @@ import { fillTelemetry, spanOf } from "../efd/fillTelemetry";
 import type { Progress } from "../services";
 import type { LocalStack } from "./api";
 import type { SupervisorClient } from "./client";
+import { FirstVisits, type VisitJourney } from "./first-visits";
 import { endOfNewest, type ExposureRows, instrumentOf, transformExposure } from "./first-rows";
 
 /** Longest way of one exposure from the camera to the Butler, ms. */
@@ -27,11 +28,14 @@ export interface Journey {
   readonly telemetry?: Stored;
   /** None where the stack has no transformed EFD. */
   readonly rows?: ExposureRows;
+  /** Its way through prompt processing, and that of a LATISS exposure. None where the stack has no services for them. */
+  readonly visits: readonly VisitJourney[];
 }
 
 /**
- * Sends one simulated exposure and follows it: bucket, notification, queue, Butler, presence; sends the telemetry of its time
- * meanwhile, follows that from Kafka to InfluxDB, and has it summarised.
+ * Sends one simulated exposure and follows it: bucket, notification, queue, Butler, presence; its next_visit goes before it, and
+ * its raws to the workers of each detector. Sends the telemetry of its time meanwhile, follows that from Kafka to InfluxDB, and
+ * has it summarised. Prompt processing gets a LATISS exposure beside it.
  * @throws {@link CommandError} that says how far it came.
  */
 export async function sendFirstExposure(
@@ -45,12 +49,53 @@ export async function sendFirstExposure(
   const { efd } = stack;
   const stored = efd && fillTelemetry(efd.sal, instrument, [span]).then((filled) => awaitStored(efd, filled));
   stored?.catch(() => {}); // told below, where it is waited for
-  const journey = await journeyOf(stack, instrument, endingAt, progress);
-  if (!efd) return journey.result;
-  progress("telemetry from Kafka to InfluxDB");
-  const telemetry = await stored;
-  const rows = await transformExposure(client, efd, instrument, journey.exposure, progress);
-  return { ...journey.result, telemetry, rows };
+  const visits = stack.prompt && (await FirstVisits.open(stack.prompt));
+  try {
+    const second = instrument !== "LATISS" && stack.prompt?.services.LATISS !== undefined;
+    const [journey, beside] = await Promise.all([
+      journeyOf(stack, instrument, endingAt, progress, visits),
+      second ? visitOf(stack, "LATISS", endingAt, visits!, progress) : undefined,
+    ]);
+    const result = { ...journey.result, visits: [journey.visit, beside].filter((one) => one !== undefined) };
+    if (!efd) return result;
+    progress("telemetry from Kafka to InfluxDB");
+    const telemetry = await stored;
+    const rows = await transformExposure(client, efd, instrument, journey.exposure, progress);
+    return { ...result, telemetry, rows };
+  } finally {
+    await visits?.close();
+  }
+}
+
+/** One exposure into the bucket, its next_visit before it. */
+async function send(
+  stack: LocalStack,
+  instrument: string,
+  endingAt: Date,
+  visits: FirstVisits | undefined,
+  progress: Progress,
+): Promise<{ exposure: SentExposure; seconds: number }> {
+  const { exposures, seconds } = await sendExposures({
+    instrument,
+    bucket: { ...stack.s3, name: stack.bucket.name },
+    exposures: 1,
+    dayObs: dayObsOf(endingAt),
+    endingAt,
+    onExposure: (exposure) => visits?.announce(exposure) ?? Promise.resolve(),
+    onProgress: ({ done, total }) => progress(`${done} of ${total} files in the bucket`),
+  });
+  return { exposure: exposures[0]!, seconds };
+}
+
+async function visitOf(
+  stack: LocalStack,
+  instrument: string,
+  endingAt: Date,
+  visits: FirstVisits,
+  progress: Progress,
+): Promise<VisitJourney | undefined> {
+  const { exposure } = await send(stack, instrument, endingAt, visits, () => {});
+  return visits.follow(instrument, exposure.groupId, exposure.lastPutMs, progress);
 }
 
 async function journeyOf(
@@ -58,17 +103,9 @@ async function journeyOf(
   instrument: string,
   endingAt: Date,
   progress: Progress,
-): Promise<{ exposure: SentExposure; result: Journey }> {
-  const bucket = { ...stack.s3, name: stack.bucket.name };
-  const sent = await sendExposures({
-    instrument,
-    bucket,
-    exposures: 1,
-    dayObs: dayObsOf(endingAt),
-    endingAt,
-    onProgress: ({ done, total }) => progress(`${done} of ${total} files in the bucket`),
-  });
-  const exposure = sent.exposures[0]!;
+  visits: FirstVisits | undefined,
+): Promise<{ exposure: SentExposure; result: Omit<Journey, "visits">; visit: VisitJourney | undefined }> {
+  const { exposure, seconds: putSeconds } = await send(stack, instrument, endingAt, visits, progress);
   const redis = new Redis({ ...stack.redis, maxRetriesPerRequest: 1, lazyConnect: true });
   redis.on("error", () => {}); // each command reports it
   try {
@@ -77,10 +114,11 @@ async function journeyOf(
   } finally {
     redis.disconnect();
   }
-  if (stack.presenceUrl) await askPresence(stack.presenceUrl, sent.instrument, exposure);
+  if (stack.presenceUrl) await askPresence(stack.presenceUrl, instrument, exposure);
   const ingestSeconds = (Date.now() - exposure.lastPutMs) / 1000;
+  const visit = await visits?.follow(instrument, exposure.groupId, exposure.lastPutMs, progress);
   const files = exposure.keys.length;
-  return { exposure, result: { instrument, obsId: exposure.obsId, files, putSeconds: sent.seconds, ingestSeconds } };
+  return { exposure, visit, result: { instrument, obsId: exposure.obsId, files, putSeconds, ingestSeconds } };
 }
 
 /** Waits until every file of the exposure is in the Butler, and its visit is defined. */

@@ -1,6 +1,18 @@
 import { ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
 import { backoffMs, sleep } from "../../workloads/src/lib/process";
-import type { KafkaTopic } from "./manifest";
+import type { Controller, KafkaTopic } from "./manifest";
+
+/** Variables that name topics which programs read and a facility has from elsewhere: the observatory, the object store. */
+const foreign = new Set(["NEXT_VISIT_TOPIC", "BUCKET_TOPIC"]);
+
+/** Topics of a stack's programs that nothing declares; here there is nobody else to make them. */
+export function foreignTopics(controllers: readonly Controller[]): KafkaTopic[] {
+  const containers = controllers.flatMap((one) => ("job" in one ? one.job : one).template.spec.containers);
+  const names = containers
+    .flatMap(({ env = [] }) => env.filter(({ name, value }) => foreign.has(name) && value !== undefined))
+    .flatMap(({ value }) => value!.split(","));
+  return [...new Set(names)].map((name) => ({ name, partitions: 1, config: {} }));
+}
 
 /** Longest wait for one answer of a broker, ms. */
 const requestMs = 20_000;

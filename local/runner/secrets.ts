@@ -47,7 +47,7 @@ export class SecretStore {
     if (field === "profile") return this.profileUrl(accessKey, secretKey);
     if (/^s3-profile-/.test(field)) return this.profileUrl(accessKey, secretKey);
     if (/^(s3_)?access(_key)?$|^aws-access-key-id$/.test(field)) return accessKey;
-    if (/^(s3_key|secret_key|aws-secret-access-key)$/.test(field)) return secretKey;
+    if (/^(s3_key|(s3_)?secret_key|aws-secret-access-key)$/.test(field)) return secretKey;
     if (field === "db-auth.yaml")
       return JSON.stringify([{ url: `postgresql://${postgresHost}/*`, ...this.postgres() }]);
     if (field === "butler-password") return this.postgres().password;

@@ -18,7 +18,7 @@ import { Backing, type BackingName, backingNames, explicitUrl } from "./backing"
 import { type CephDesired, readCeph, usersOf } from "./ceph-desired";
 import { Forwarder } from "./forwarder";
 import { CronRun, JobRun } from "./jobs";
-import { makeKafkaTopics } from "./kafka-topics";
+import { foreignTopics, makeKafkaTopics } from "./kafka-topics";
 import {
   type Controller,
   type Desired,
@@ -93,7 +93,11 @@ export class Supervisor {
     await Promise.all(
       known.map(async (name) => {
         await this.backing.start(name);
-        if (name === "kafka") await makeKafkaTopics([this.backing.place(name)], this.desired.kafkaTopics);
+        if (name !== "kafka") return;
+        const { kafkaTopics, controllers } = this.desired;
+        const declared = new Set(kafkaTopics.map((topic) => topic.name));
+        const others = foreignTopics(controllers).filter((topic) => !declared.has(topic.name));
+        await makeKafkaTopics([this.backing.place(name)], [...kafkaTopics, ...others]);
       }),
     );
   }
@@ -176,7 +180,9 @@ export class Supervisor {
   }
 
   private async localPrompt(): Promise<LocalPrompt | undefined> {
-    const fanOut = this.desired.controllers.find(({ metadata }) => metadata.labels[componentLabel] === "next-visit-fan-out");
+    const fanOut = this.desired.controllers.find(
+      ({ metadata }) => metadata.labels[componentLabel] === "next-visit-fan-out",
+    );
     if (!fanOut || !this.backing.has("kafka")) return undefined;
     const envOf = async (controller: Controller) => (await this.plan(controller, 0)).main[0]!.process.env;
     const { NEXT_VISIT_TOPIC, KAFKA_BROKERS, REGISTRY_URL, INSTRUMENT_CONFIG_FILE, ...redis } = await envOf(fanOut);
