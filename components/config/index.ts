@@ -22,6 +22,14 @@ export {
   serviceOf,
   servicesOf,
   workerNodes,
+  type AlertStreamConfig,
+  type DatabasesConfig,
+  type FileNotificationsConfig,
+  isAuthenticated,
+  type OutputsKafkaConfig,
+  type PoolerConfig,
+  type PromptKafkaUser,
+  type PromptTopic,
 } from "./prompt";
 export {
   type Aggregate,

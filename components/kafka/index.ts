@@ -1,6 +1,7 @@
 /** Kafka clusters that Strimzi runs, with their topics, users and metrics. */
 export { accessOf, type KafkaAccess } from "./access";
 export { type Acl, mergedAcls } from "./acls";
+export { brokerAlerts } from "./alerts";
 export { KafkaCluster } from "./cluster";
 export {
   bootstrapIn,
@@ -14,5 +15,6 @@ export {
 } from "./home";
 export { gauge, kafkaMetrics } from "./metrics";
 export { containerSecurity, jmxMetrics, jvmOptions, podSecurity } from "./strimzi";
+export { topicObjectName } from "./topicName";
 export { kafkaTopic, type KafkaTopicSpec } from "./topics";
 export { kafkaUser, type KafkaUserSpec } from "./users";

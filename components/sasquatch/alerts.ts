@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { brokerAlerts } from "../kafka";
 import { type Alert, alertRules } from "../platform";
 import { clusterName, type Environment, labelsOf } from "./environment";
 import { influxAlerts } from "./influx";
@@ -35,7 +36,7 @@ export function alertsOf({ settings, plan }: Pick<Environment, "settings" | "pla
   const inNamespace = `namespace="${namespace}"`;
   const isDeclared = kafka.kind === "strimzi";
   return [
-    ...(isDeclared ? brokerAlerts(inNamespace) : []),
+    ...(isDeclared ? brokerAlerts("Sasquatch", inNamespace) : []),
     ...(isDeclared && kafka.exporter && plan.connectors.length > 0 ? lagAlerts(inNamespace) : []),
     ...(plan.connectors.length > 0 ? [connectorDown(inNamespace)] : []),
     ...(plan.longTerm.some(({ kind }) => kind === "parquet") ? [filesLate(inNamespace)] : []),
@@ -43,48 +44,6 @@ export function alertsOf({ settings, plan }: Pick<Environment, "settings" | "pla
     ...(needsConnect(plan) || plan.mirrors.length > 0 ? [taskFailed(inNamespace)] : []),
     ...(isDeclared ? [certificates(namespace), registryDown(inNamespace)] : []),
     ...influxAlerts({ settings }),
-  ];
-}
-
-function brokerAlerts(where: string): Alert[] {
-  return [
-    {
-      alert: "SasquatchKafkaOffline",
-      severity: "critical",
-      expr: `sum by (namespace) (kafka_controller_offlinepartitionscount{${where}}) > 0`,
-      for: "2m",
-      summary: "{{ $labels.namespace }}: {{ $value }} partitions have no leader; what is sent to them fails.",
-      runbook:
-        "Look which broker pods are away (`kubectl get pods -l strimzi.io/kind=Kafka`) and why; nothing is lost while producers retry.",
-    },
-    {
-      alert: "SasquatchKafkaUnderMinIsr",
-      severity: "critical",
-      expr: `sum by (namespace) (kafka_server_replicamanager_underminisrpartitioncount{${where}}) > 0`,
-      for: "5m",
-      summary: "{{ $labels.namespace }}: {{ $value }} partitions have too few copies to take records.",
-      runbook: "Two brokers are away or behind. Bring one back before anything else; do not restart the others.",
-    },
-    {
-      alert: "SasquatchKafkaUnderReplicated",
-      severity: "warning",
-      expr: `sum by (namespace) (kafka_server_replicamanager_underreplicatedpartitions{${where}}) > 0`,
-      for: "15m",
-      summary: "{{ $labels.namespace }}: {{ $value }} partitions lack a copy; one more broker away would stop them.",
-      runbook:
-        "After a restart this ends by itself. If it does not, look at the disk and network of the broker that is behind.",
-    },
-    {
-      alert: "SasquatchKafkaDiskFills",
-      severity: "critical",
-      expr:
-        `kubelet_volume_stats_available_bytes{${where},persistentvolumeclaim=~"data-.*"} / kubelet_volume_stats_capacity_bytes < 0.15 ` +
-        `or predict_linear(kubelet_volume_stats_available_bytes{${where},persistentvolumeclaim=~"data-.*"}[6h], 86400) < 0`,
-      for: "15m",
-      summary:
-        "{{ $labels.namespace }}: volume {{ $labels.persistentvolumeclaim }} is nearly full, or will be within a day.",
-      runbook: "Lower retentionMinutes or raise the size of the pool. A full broker stops, and so do its partitions.",
-    },
   ];
 }
 

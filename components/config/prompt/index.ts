@@ -27,7 +27,16 @@ export const promptSchema = z
   .describe("Prompt Processing: from next_visit events to alerts, a service for each instrument.");
 
 export type PromptConfig = z.output<typeof promptSchema>;
+export type { DatabasesConfig, PoolerConfig } from "./databases";
 export type { PromptEnvironment } from "./environment";
+export {
+  type AlertStreamConfig,
+  type FileNotificationsConfig,
+  isAuthenticated,
+  type OutputsKafkaConfig,
+  type PromptKafkaUser,
+  type PromptTopic,
+} from "./kafka";
 export { listText, pipelinesText, type PipelineNode, type Pipelines, type WorkerNode, workerNodes } from "./pipelines";
 export { type CompatibilityAxis, compatibilityAxes, type Need, needsOf, type Release, type Versions } from "./releases";
 export { type ResolvedService, serviceOf, servicesOf } from "./resolve";

@@ -195,6 +195,5 @@ export const alertStreamSchema = z
 export type FileNotificationsConfig = z.output<typeof fileNotificationsSchema>;
 export type OutputsKafkaConfig = z.output<typeof outputsKafkaSchema>;
 export type AlertStreamConfig = z.output<typeof alertStreamSchema>;
-export type PromptKafkaConfig = AlertStreamConfig;
 export type PromptTopic = z.output<typeof topic>;
 export type PromptKafkaUser = z.output<typeof user>;
