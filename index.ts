@@ -5,12 +5,13 @@ import { TransformedEfd } from "./components/efd";
 import { EmbargoIngest } from "./components/embargo";
 import { type Outputs, outputsVersion, type StackOutputs } from "./components/outputs";
 import { clusterProvider, requireKubeContexts, runsInEngine, secretValue, vaultProvider } from "./components/platform";
+import { PromptProcessing } from "./components/prompt";
 import { Sasquatch } from "./components/sasquatch";
 import { version } from "./package.json";
 
 /** The program: configuration -> systems -> stack outputs. Pulumi calls it; `usdf preview|render|up` record it. */
 export = async function program(): Promise<Outputs> {
-  const { platform, embargo, efd, sasquatch, ceph } = loadStackConfig(
+  const { platform, embargo, efd, sasquatch, prompt, ceph } = loadStackConfig(
     rawStackConfig(pulumi.runtime.allConfig()),
     pulumi.getStack(),
   );
@@ -18,7 +19,11 @@ export = async function program(): Promise<Outputs> {
   const environments = Object.entries(embargo?.environments ?? {});
   const contexts = environments.map(([, settings]) => kubeContextOf(settings, embargo!));
   const sasquatches = Object.entries(sasquatch?.environments ?? {});
-  const ofOthers = [...(efd ? [efd.kubeContext] : []), ...sasquatches.map(([, { kubeContext }]) => kubeContext)];
+  const prompts = Object.entries(prompt?.environments ?? {});
+  const ofOthers = [
+    ...(efd ? [efd.kubeContext] : []),
+    ...[...sasquatches, ...prompts].map(([, { kubeContext }]) => kubeContext),
+  ];
   const allContexts = [...new Set([...contexts, ...ofOthers])];
   if (runsInEngine()) requireKubeContexts(allContexts);
   const clusters = new Map(allContexts.map((context) => [context, clusterProvider(context)]));
@@ -42,6 +47,11 @@ export = async function program(): Promise<Outputs> {
   const timeSeries = sasquatches.map(([name, { kubeContext }]) => {
     const args = { sasquatch: sasquatch!, environment: name, platform };
     return [name, new Sasquatch(args, { providers: providersOf(kubeContext) }).outputs] as const;
+  });
+
+  const promptProcessing = prompts.map(([name, { kubeContext }]) => {
+    const args = { prompt: prompt!, environment: name, platform };
+    return [name, new PromptProcessing(args, { providers: providersOf(kubeContext) }).outputs] as const;
   });
 
   const gateways: Outputs<StackOutputs["ceph"]> = {};
@@ -70,6 +80,7 @@ export = async function program(): Promise<Outputs> {
     embargo: Object.fromEntries(environments.map(([name]) => [name, ingest[name]!.outputs])),
     efd: Object.fromEntries(transformed),
     sasquatch: Object.fromEntries(timeSeries),
+    prompt: Object.fromEntries(promptProcessing),
     ceph: gateways,
   };
 };

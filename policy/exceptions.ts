@@ -17,4 +17,12 @@ export const exceptions: readonly Exception[] = [
     object: "Namespace sts",
     reason: "registers files with Rucio, which only upstream's images do, and those run as root",
   },
+  ...["hsc", "latiss", "lsstcam"].flatMap((instrument) =>
+    ["ScaledJob %/%", "Job %/init-%", "CronJob %/cron-%"].map((object) => ({
+      rule: "image-tag",
+      stack: "dev",
+      object: object.replaceAll("%", `prompt-keda-${instrument}`),
+      reason: "development runs the newest pipelines, as their authors expect of it",
+    })),
+  ),
 ];

@@ -4,6 +4,7 @@ export {
   type EnvironmentOutputs,
   type Outputs,
   outputsVersion,
+  type PromptEnvironmentOutputs,
   type SasquatchEnvironmentOutputs,
   type StackOutputs,
   stackOutputsSchema,

@@ -86,6 +86,29 @@ const sasquatchEnvironment = z.object({
   image: z.string().describe("Image that its pods of ours run, with tag or digest."),
 });
 
+const promptService = z.object({
+  namespace: z.string().describe("Its namespace."),
+  driver: z.enum(["gateway", "upstream"]).describe("Who takes visits: our gateway, or the image's own program."),
+  platform: z.enum(["keda", "knative"]).describe("Jobs that read a stream, or a service that gets requests."),
+  stream: z.string().describe("Redis stream of its visits."),
+  consumerGroup: z.string().describe("Consumer group of its workers in it."),
+  url: z.url().optional().describe("Where visits are posted. Absent with a stream."),
+  rawTopic: z.string().describe("Topic of the notifications of its raws."),
+  imageBucket: z.string().describe("Bucket of its raws."),
+  s3EndpointUrl: z.url().describe("Object store of that bucket."),
+  centralRepo: z.string().describe("Butler repository that it writes."),
+  image: z.string().describe("Image of the pipelines, with tag."),
+});
+
+const promptEnvironment = z.object({
+  kubeContext: z.string().describe("Context of the kubeconfig whose cluster it is in."),
+  host: z.string().describe("Host that users reach it by."),
+  redisEndpoint: z.string().describe("`host:port` of Redis inside the cluster."),
+  nextVisitTopic: z.string().describe("Topic of the next_visit events that it takes."),
+  services: z.record(z.string(), promptService).describe("Prompt services by instrument."),
+  image: z.string().describe("Image that its pods of ours run, with tag or digest."),
+});
+
 /** Outputs of a stack: what other programs may rely on. None is a secret. */
 export const stackOutputsSchema = z.object({
   apiVersion: z.literal(outputsVersion).describe("Form of these outputs; other forms are not readable as this one."),
@@ -101,12 +124,17 @@ export const stackOutputsSchema = z.object({
     .record(z.string(), sasquatchEnvironment)
     .default({})
     .describe("Environments of Sasquatch by name. Absent from stacks of earlier versions."),
+  prompt: z
+    .record(z.string(), promptEnvironment)
+    .default({})
+    .describe("Environments of Prompt Processing by name. Absent from stacks of earlier versions."),
   ceph: z.record(z.string(), gateway).describe("Ceph object gateways by the name that the configuration gives them."),
 });
 
 export type EnvironmentOutputs = z.output<typeof environment>;
 export type EfdEnvironmentOutputs = z.output<typeof efdEnvironment>;
 export type SasquatchEnvironmentOutputs = z.output<typeof sasquatchEnvironment>;
+export type PromptEnvironmentOutputs = z.output<typeof promptEnvironment>;
 export type StackOutputs = z.output<typeof stackOutputsSchema>;
 
 /** The same while the engine still works it out. */

@@ -19,7 +19,7 @@ export { networkPolicySpec, type Opening, type Peer, type PodSelector, portOf } 
 export { redisPod, type RedisArgs } from "./redis";
 export type { Trigger } from "./scaledJob";
 export { awaited, clusterService, givenByCluster } from "./service";
-export { defaultUser, type PodUser, type Volume } from "./pod";
+export { defaultUser, podTemplate, type PodUser, type Volume } from "./pod";
 export { type SecretKeyReference, SecretReference, secretValue, type VaultField, vaultMark } from "./secrets";
 export { vaultProvider, vaultReader, type VaultReader } from "./vault";
 export { type Claim, type Run, Workload, type WorkloadArgs } from "./workload";

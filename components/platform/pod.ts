@@ -6,7 +6,15 @@ import type { Container } from "./container";
 export type Volume =
   | { readonly name: string; readonly emptyDir: { readonly medium?: "Memory"; readonly sizeLimit: string } }
   | { readonly name: string; readonly persistentVolumeClaim: { readonly claimName: string } }
-  | { readonly name: string; readonly secret: { readonly secretName: string; readonly defaultMode?: number } }
+  | {
+      readonly name: string;
+      readonly secret: {
+        readonly secretName: string;
+        readonly defaultMode?: number;
+        /** Files by key. @defaultValue one for each key, named as it is */
+        readonly items?: { readonly key: string; readonly path: string }[];
+      };
+    }
   | { readonly name: string; readonly configMap: { readonly name: string } };
 
 /** Who a pod's processes are. */

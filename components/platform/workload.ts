@@ -30,6 +30,8 @@ export type Run =
       readonly limitSeconds: number;
       /** How long it is kept when it has ended. @defaultValue a day */
       readonly keepSeconds?: number;
+      /** Whether a pod that its node lost counts for nothing. @defaultValue false: as a failed one */
+      readonly forgivesDisruption?: boolean;
     }
   | {
       readonly kind: "CronJob";
@@ -51,6 +53,8 @@ export type Run =
       readonly keepSeconds?: number;
       /** Pods of a run that share its work; each ends when there is none left. @defaultValue 1 */
       readonly workers?: number;
+      /** Whether a pod that its node lost counts for nothing. @defaultValue false: as a failed one */
+      readonly forgivesDisruption?: boolean;
     }
   | ScaledJobRun;
 
@@ -211,7 +215,12 @@ export class Workload extends pulumi.ComponentResource {
       }
       case "Job": {
         const template = podTemplate({ ...pod, restartPolicy: "Never" });
-        const spec = { ...limited(run.limitSeconds, run.keepSeconds), backoffLimit: run.backoffLimit ?? 3, template };
+        const spec = {
+          ...limited(run.limitSeconds, run.keepSeconds),
+          backoffLimit: run.backoffLimit ?? 3,
+          podFailurePolicy: forgiving(run),
+          template,
+        };
         new k8s.batch.v1.Job(name, { metadata, spec }, child);
         break;
       }
@@ -231,6 +240,7 @@ export class Workload extends pulumi.ComponentResource {
               ...limited(run.limitSeconds, run.keepSeconds),
               backoffLimit: run.backoffLimit ?? 1,
               parallelism: run.workers,
+              podFailurePolicy: forgiving(run),
               template,
             },
           },
@@ -244,4 +254,9 @@ export class Workload extends pulumi.ComponentResource {
       }
     }
   }
+}
+
+function forgiving({ forgivesDisruption = false }: { readonly forgivesDisruption?: boolean }) {
+  if (!forgivesDisruption) return undefined;
+  return { rules: [{ action: "Ignore", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] }] };
 }

@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { imageTag, resources, vaultPath } from "../field";
+import { databasesSchema } from "./databases";
+import { alertStreamSchema, fileNotificationsSchema, outputsKafkaSchema } from "./kafka";
 import { partialService } from "./service";
 import { versionsSchema } from "./releases";
 
@@ -99,6 +101,12 @@ export const promptEnvironmentSchema = z.strictObject({
   services: z
     .record(instrumentName, partialService)
     .describe("Prompt services by instrument. {} takes what the instrument has everywhere."),
+  fileNotifications: fileNotificationsSchema
+    .optional()
+    .describe("Kafka of the buckets' file notifications. Default: another one's; routers need it."),
+  outputsKafka: outputsKafkaSchema.optional().describe("Kafka of what pipelines made. Default: none."),
+  alertStream: alertStreamSchema.optional().describe("Kafka of the alerts. Default: none."),
+  databases: databasesSchema.optional().describe("PostgreSQL of registry and APDB. Default: none."),
   versions: versionsSchema.default({}).describe("Versions of what releases of the pipelines must fit, by axis."),
 });
 

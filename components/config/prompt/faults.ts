@@ -41,7 +41,7 @@ function said(issue: z.core.$ZodIssue): string {
   return issue.message;
 }
 
-function faultsOf(service: ResolvedService, { redis }: PromptEnvironment): Fault[] {
+function faultsOf(service: ResolvedService, { redis, router, fileNotifications }: PromptEnvironment): Fault[] {
   const { detectors, image, standIn, driver, platform, worker, scaling, s3, limits, requests, cacheSize } = service;
   const faults: Fault[] = [];
   const unknown = (ids: readonly number[]) => ids.filter((id) => id >= detectors.count);
@@ -61,8 +61,15 @@ function faultsOf(service: ResolvedService, { redis }: PromptEnvironment): Fault
       ["driver"],
       "is upstream, whose workers know no password of Redis. Set redis.password to optional until all services are gateway",
     ]);
+  if (driver === "gateway" && fileNotifications === undefined && router.kafka === undefined)
+    faults.push([["driver"], "is gateway, whose workers are told of raws by a router: it needs fileNotifications, or router.kafka"]); // prettier-ignore
   if (platform === "knative" && driver === "gateway")
     faults.push([["platform"], "is knative, which needs driver upstream: the gateway reads a stream"]);
+  if (platform === "keda" && scaling.min === 0 && scaling.activationLag > 0)
+    faults.push([
+      ["scaling", "activationLag"],
+      `is ${scaling.activationLag}, with min 0: KEDA begins above it, so the last visits would wait for ever. Set it to 0`,
+    ]);
   if (scaling.min > scaling.max) faults.push([["scaling", "min"], `is ${scaling.min}, more than max (${scaling.max})`]);
   if (s3.profile !== undefined && s3.credentials !== "file")
     faults.push([["s3", "profile"], "needs credentials file: variables know no profiles"]);

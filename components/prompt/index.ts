@@ -1,0 +1,1 @@
+export { PromptProcessing, type PromptProcessingArgs } from "./prompt";
