@@ -171,7 +171,7 @@ test("hourly files hold what was sent, read by pyarrow; what cannot be read is a
 
 const small = { type: "record", name: "small", namespace: "lsst.sal.Test", fields: efdFields };
 
-test("each record is in one file, whatever is killed: members, again and again, while they write", async () => {
+test("each record is in one file, whatever is killed: members, again and again, while they write; one that hangs; the gateway", async () => {
   const topic = "lsst.sal.Test.crashes";
   const partitions = 3;
   await stand.createTopic(topic, partitions);
@@ -195,6 +195,13 @@ test("each record is in one file, whatever is killed: members, again and again, 
     pods[round % 2]!.kill("SIGKILL");
     if (round === 2) await stand.restartRegistry();
   }
+  // One hangs for longer than the group waits for it, and goes on with what it had in hand when another has its partitions.
+  pods[0]!.kill("SIGSTOP");
+  await send(300);
+  await stand.committedAll(`parquet-sink-${pattern}`, topic, 120_000);
+  await send(300);
+  pods[0]!.kill("SIGCONT");
+  await stand.restartGateway();
   await send(300);
   await stand.committedAll(`parquet-sink-${pattern}`, topic, 120_000);
   const files = await stand.files(topic);

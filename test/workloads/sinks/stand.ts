@@ -95,6 +95,10 @@ export class Stand {
     return this.registry.restart("SIGKILL");
   }
 
+  restartGateway(): Promise<void> {
+    return this.gateway.rgw.restart("SIGKILL");
+  }
+
   startPod(
     workload: "parquet-sink" | "aggregator",
     pattern: string,
