@@ -157,7 +157,8 @@ async function oursPaced(stand: Stand): Promise<number> {
     for (let index = 0; index < paced; index++) {
       const [seqNum, sentAt] = [exposures + 1 + index, new Map<string, number>()];
       const workers = detectors.map(({ id }) => new RawArrivals(redis, { instrument: "LSSTCam", group: groupOf(seqNum), detector: id }, log)); // prettier-ignore
-      await sleep(500); // they are subscribed long before the files come
+      // They are subscribed long before the files come.
+      await until("the workers to listen", async () => ((await redis.pubsub("CHANNELS", "raws:*")) as string[]).length === workers.length); // prettier-ignore
       const arrived = workers.map(async (worker) => {
         const raw = await worker.next(Date.now() + 30_000);
         if (!raw) throw new Error("A raw did not come within 30 s.");

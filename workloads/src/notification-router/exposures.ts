@@ -43,6 +43,8 @@ const baseMs = 50;
 const maxMs = 1_000;
 /** Sidecars of an exposure that are tried at each look: any of them tells the group. */
 const triesPerLook = 2;
+/** Sidecars of an exposure that are tried by turns: one is enough. */
+const maxSidecars = 16;
 /** Exposures that are looked for because of a sidecar alone. */
 const maxSearches = 1_000;
 /** A sidecar is a header: 64 kB at most as cameras write them. */
@@ -92,7 +94,7 @@ export class Exposures {
   find(exposure: string, sidecar: string): Promise<Membership> {
     const search = this.searches.get(exposure);
     if (!search) return this.begin(exposure, sidecar);
-    if (!search.sidecars.includes(sidecar)) search.sidecars.push(sidecar);
+    if (search.sidecars.length < maxSidecars) search.sidecars.push(sidecar);
     return search.found;
   }
 
@@ -101,6 +103,7 @@ export class Exposures {
     if (this.cache.has(exposure)) return;
     const search = this.searches.get(exposure);
     if (search) {
+      if (search.came === maxSidecars) return;
       search.sidecars.splice(search.came++, 0, sidecar);
       search.next = 0;
       search.again = true;
