@@ -3,12 +3,14 @@ import { type PlatformConfig, type PromptConfig, servicesOf } from "../config";
 import type { Outputs, PromptEnvironmentOutputs } from "../outputs";
 import { usdfImage } from "../platform";
 import { Alerts } from "./alerts";
+import { alertStream } from "./alertStream";
 import { environmentOf, prefixOf } from "./environment";
+import { FileNotifications } from "./fileNotifications";
 import { fanOutName, NextVisitFanOut } from "./fanOut";
 import { knativeUrl } from "./knative";
 import { PromptService } from "./promptService";
 import { PromptRedis } from "./redis";
-import { NotificationRouters, routedTopics, type RouterKafka, routerNamespace } from "./router";
+import { NotificationRouters, routedTopics, routerNamespace, routerSecrets } from "./router";
 
 /** Arguments of {@link PromptProcessing}. */
 export interface PromptProcessingArgs {
@@ -23,6 +25,8 @@ export interface PromptProcessingArgs {
 export class PromptProcessing extends pulumi.ComponentResource {
   /** What the stack tells others of it. */
   readonly outputs: Outputs<PromptEnvironmentOutputs>;
+  /** Kafka of the file notifications, which topics of Ceph may push to. Undefined where another one keeps it. */
+  readonly fileNotifications: FileNotifications | undefined;
 
   constructor({ prompt, environment: name, platform }: PromptProcessingArgs, opts?: pulumi.ComponentResourceOptions) {
     super("usdf:prompt:PromptProcessing", prefixOf(name), {}, opts);
@@ -31,15 +35,18 @@ export class PromptProcessing extends pulumi.ComponentResource {
     const { settings } = environment;
     const services = servicesOf(prompt, name);
     const routed = routedTopics(services);
-    const kafka: RouterKafka | undefined = undefined;
+    const { fileNotifications, alertStream: alerts } = settings;
+    const notifications = fileNotifications && new FileNotifications(environment, fileNotifications, routerSecrets(routed), child); // prettier-ignore
+    this.fileNotifications = notifications;
+    if (alerts) alertStream(environment, alerts, child);
     const clients = [
       fanOutName,
       ...services.map(({ fullName }) => fullName),
-      ...(routed.length > 0 ? [settings.fileNotifications?.namespace ?? routerNamespace] : []),
+      ...(routed.length > 0 ? [fileNotifications?.namespace ?? routerNamespace] : []),
     ];
     const redis = new PromptRedis(environment, clients, child);
     new NextVisitFanOut(environment, services, child);
-    if (routed.length > 0) new NotificationRouters(environment, routed, kafka, child);
+    if (routed.length > 0) new NotificationRouters(environment, routed, notifications, child);
     for (const service of services) new PromptService(environment, service, child);
     if (platform.monitoring.enabled) new Alerts(environment, services, redis.namespace, child);
     this.outputs = {

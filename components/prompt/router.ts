@@ -1,13 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 import { notificationRouterContract } from "../../workloads/src/notification-router/contract";
 import type { ResolvedService } from "../config";
-import { type Opening, program, usdfImage, type Volume, type VolumeMount, Workload } from "../platform";
+import type { KafkaAccess } from "../kafka";
+import { program, usdfImage, Workload } from "../platform";
 import {
   declarePlace,
-  declareSecrets,
   type Environment,
   identity,
   type Place,
+  type PlaceSecret,
   redisConnection,
   redisSecret,
   toRedis,
@@ -16,18 +17,9 @@ import { portsOf } from "./fanOut";
 
 /** How routers reach the Kafka of the file notifications. */
 export interface RouterKafka {
-  /** Namespace of the cluster, where the Secret of its user is. */
+  /** Namespace of the cluster, where the Secret of its user is; it holds the routers' own Secrets too. */
   readonly place: Place;
-  readonly env: {
-    readonly KAFKA_BROKERS: string;
-    readonly KAFKA_TLS?: boolean;
-    readonly KAFKA_CA_FILE?: string;
-    readonly KAFKA_CERT_FILE?: string;
-    readonly KAFKA_KEY_FILE?: string;
-  };
-  readonly volumes: readonly Volume[];
-  readonly volumeMounts: readonly VolumeMount[];
-  readonly reaches: Opening;
+  readonly access: KafkaAccess;
 }
 
 /** Namespace of routers of a Kafka that another one keeps. */
@@ -47,6 +39,13 @@ export function routedTopics(services: readonly ResolvedService[]): RoutedTopic[
   return [...new Map(told.map(({ raws, s3 }) => [raws.topic, { topic: raws.topic, s3 }])).values()];
 }
 
+/** Secrets of routers, by name. */
+export function routerSecrets(topics: readonly RoutedTopic[]): Readonly<Record<string, PlaceSecret>> {
+  if (topics.length === 0) return {};
+  const fields = topics.flatMap(({ s3 }) => secretFields(s3)).map((field): [string, string] => [field, field]);
+  return { ...redisSecret, [secretName]: { path: "notification-router", fields: Object.fromEntries(fields) } };
+}
+
 /** Name of a topic's router, and of its consumer group. */
 export const routerName = (topic: string): string => `notification-router-${topic.toLowerCase().replace(/[._]/g, "-")}`;
 
@@ -60,16 +59,7 @@ export class NotificationRouters extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("usdf:prompt:NotificationRouters", `${environment.prefix}-routers`, {}, opts);
-    const fields = Object.fromEntries(
-      topics.flatMap(({ s3 }) => secretFields(s3)).map((field): [string, string] => [field, field]),
-    );
-    const secrets = { ...redisSecret, [secretName]: { path: "notification-router", fields } };
-    let place: Place;
-    if (kafka === undefined) place = declarePlace(environment, routerNamespace, secrets, this);
-    else {
-      place = kafka.place;
-      declareSecrets(environment, place, secrets, this);
-    }
+    const place = kafka?.place ?? declarePlace(environment, routerNamespace, routerSecrets(topics), this);
     for (const topic of topics) declareRouter(environment, place, topic, kafka, this);
     this.registerOutputs();
   }
@@ -95,7 +85,7 @@ function declareRouter(
         image: usdfImage.workloads,
         env: {
           ...redisConnection,
-          ...(kafka?.env ?? { KAFKA_BROKERS: router.kafka! }),
+          ...(kafka?.access.env ?? { KAFKA_BROKERS: router.kafka! }),
           BUCKET_TOPIC: topic,
           CONSUMER_GROUP: name,
           IMAGE_BUCKET: profile === undefined ? s3.imageBucket : `${profile}@${s3.imageBucket}`,
@@ -109,12 +99,12 @@ function declareRouter(
         },
         families: profile === undefined ? {} : { [`LSST_RESOURCES_S3_PROFILE_${profile}`]: key(profileField(profile)) },
         resources: router,
-        volumeMounts: kafka?.volumeMounts,
+        volumeMounts: kafka?.access.volumeMounts,
       }),
-      volumes: kafka?.volumes,
+      volumes: kafka?.access.volumes,
       reaches: [
         toRedis,
-        kafka?.reaches ?? { peers: "anyone", ports: portsOf([], router.kafka) },
+        kafka?.access.reaches ?? { peers: "anyone", ports: portsOf([], router.kafka) },
         { peers: "anyone", ports: portsOf([s3.endpointUrl]) },
       ],
     },

@@ -16,7 +16,7 @@ export const secretNameOf = ({ fullName }: Pick<ResolvedService, "fullName">): s
 
 /** Fields of a service's Secret: those that its pods use. */
 export function secretFieldsOf(service: ResolvedService): string[] {
-  const { s3, dbAuth, alerts, butlerWriter, sasquatch } = service;
+  const { s3, dbAuth, alerts, butlerWriter, sasquatch, standIn } = service;
   const used: [string, boolean][] = [
     ["db-auth_file", dbAuth],
     ["s3_credentials_file", s3.credentials === "file"],
@@ -26,7 +26,7 @@ export function secretFieldsOf(service: ResolvedService): string[] {
     ["butler-writer-password", butlerWriter !== undefined],
     ["sasquatch_token", sasquatch.url !== undefined && sasquatch.token],
   ];
-  return used.filter(([, use]) => use).map(([field]) => field);
+  return used.filter(([field, use]) => use && (!standIn || field.endsWith("_file"))).map(([field]) => field);
 }
 
 /** Variables of the pipelines, whoever takes the visits; those of the init-outputs are the same. */

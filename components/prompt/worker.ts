@@ -121,7 +121,8 @@ export function workerPod(service: ResolvedService, { expirationSeconds }: Promp
     longestStepSeconds: worker.timeoutSeconds + worker.graceSeconds, // a visit in hand is finished
   };
   const visits = visitVariables(service, expirationSeconds);
-  const pipeline = standIn ? { STAND_IN_COMMITS: `${localRepos}/commits` } : pipelineVariables(service);
+  const told = standIn ? { STAND_IN_COMMITS: `${localRepos}/commits` } : pipelineVariables(service);
+  const pipeline = { ...told, ...worker.env };
   if (driver === "upstream") {
     const env = envVars({ ...pipeline, ...visits, ...upstreamVariables(service, redisConnection.REDIS_HOST) });
     const container: Container = { ...common, env, probes: {}, volumeMounts: files.mounts };

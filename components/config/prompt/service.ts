@@ -52,6 +52,13 @@ const worker = z
       .min(1)
       .default(["python", "-m", "activator.driver_gateway"])
       .describe("gateway: the program of the image that processes visits, with its arguments."),
+    env: z
+      .record(
+        z.string().regex(/^[A-Z_][A-Z0-9_]*$/, "must be the name of a variable"),
+        z.string("must be text: quote numbers"),
+      )
+      .default({})
+      .describe("Further variables of that program, none of them a secret."),
   })
   .prefault({})
   .describe("How a worker works.");
