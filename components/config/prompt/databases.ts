@@ -18,7 +18,9 @@ const pooler = z.strictObject({
   maxClients: z.int().min(1).describe("Clients of one pod at most."),
   serverIdleSeconds: z.int().min(0).default(0).describe("When an unused connection is closed; 0 = never."),
   parameters: z.record(z.string(), z.string()).default({}).describe("Other settings of PgBouncer. Default: none."),
-  address: address.optional().describe("Address of its load balancer. Default: the next free one."),
+  address: address
+    .optional()
+    .describe("Address of its load balancer. Default: the next free one. Without `allow` there is none."),
   ...resources({ requests: { cpu: "100m", memory: "100Mi" }, limits: { cpu: "500m", memory: "500Mi" } }),
 });
 

@@ -49,7 +49,7 @@ export const databaseGrants = z.strictObject({
 /** What roles may do in the databases of a server. */
 export const desiredGrantsSchema = z
   .strictObject({
-    /** Roles whose rights are exactly what is declared: what they have besides is taken from them. */
+    /** Roles whose rights are exactly what is declared, but in databases of their own: what else they have is taken. */
     roles: z.array(databaseName),
     databases: z.array(z.strictObject({ name: databaseName, owner: databaseName, ...databaseGrants.shape })).min(1),
   })
@@ -67,7 +67,7 @@ export const desiredGrantsSchema = z
       ];
       for (const role of new Set(used.filter((one) => !managed.includes(one))))
         fault(`gives rights in ${name} to ${role}, which is none of roles`);
-      if (managed.includes(owner)) fault(`names ${owner} in roles, which owns ${name} and so may do everything in it`);
+      if (used.includes(owner)) fault(`gives rights in ${name} to ${owner}, which owns it and so has them all`);
     }
   });
 
@@ -103,7 +103,6 @@ export const databaseGrantsContract = {
       })
       .meta({ about: "Roles, databases, schemas and what each role may do there, as JSON" }),
     DRY_RUN: flag({ about: "Say what would be changed, and change nothing" }).default(false),
-    WAIT: seconds({ about: "How long a database that cannot be reached is waited for", max: 3600 }).default(60),
     STATEMENT_TIMEOUT: seconds({ about: "Longest time of one statement", min: 1, max: 3600 }).default(60),
   }),
   secrets: z.object({}),

@@ -1,4 +1,4 @@
-import type { Changes } from "./changes";
+import type { Changes } from "../lib/changes";
 import { type DesiredState, retentionPolicy } from "./contract";
 import { refusesShorter } from "./influxdb2";
 import { type InfluxdbClient, InfluxdbError } from "../lib/influxdb";

@@ -1,4 +1,4 @@
-import type { Changes } from "./changes";
+import type { Changes } from "../lib/changes";
 import { type DesiredState, retentionPolicy } from "./contract";
 import { tasksOf } from "./tasks";
 import type { InfluxdbClient, Login } from "../lib/influxdb";

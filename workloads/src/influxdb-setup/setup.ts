@@ -1,6 +1,6 @@
 import { ConfigError, parseEnv } from "../lib/contract";
 import type { Logger } from "../lib/log";
-import { Changes, type Report } from "./changes";
+import { Changes, type Report } from "../lib/changes";
 import { influxdbSetupContract } from "./contract";
 import { setUpInfluxdb1 } from "./influxdb1";
 import { setUpInfluxdb2 } from "./influxdb2";

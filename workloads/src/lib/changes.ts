@@ -1,5 +1,5 @@
-import { messageOf } from "../lib/errors";
-import type { Logger } from "../lib/log";
+import { messageOf } from "./errors";
+import type { Logger } from "./log";
 
 /** What a run did, saw and refused. */
 export interface Report {
