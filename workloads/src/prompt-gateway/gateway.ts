@@ -49,6 +49,7 @@ export class Gateway {
   private staleDueMs = Infinity;
   private readerId: number | undefined;
   private blocked = false;
+  private onLost: ((error: Error) => void) | undefined;
 
   constructor(
     private readonly options: GatewayOptions,
@@ -59,7 +60,10 @@ export class Gateway {
     const connected = () => (this.staleDueMs = Date.now() + settings.leaseMs);
     if (reader.status === "ready") connected();
     reader.on("ready", connected);
-    reader.on("close", () => (this.readerId = undefined));
+    reader.on("close", () => {
+      this.readerId = undefined;
+      this.onLost?.(new Error("Redis was lost while a visit was waited for"));
+    });
   }
 
   /**
@@ -105,12 +109,16 @@ export class Gateway {
     try {
       if (this.doubt) await this.giveBackOwn(this.doubt.counts);
       if (Date.now() >= this.staleDueMs) await this.giveBackStale();
-      this.readerId ??= await reader.client("ID");
+      // ioredis forgets what was asked when it connects again at once; its time limit would be the first to notice.
+      const lost = new Promise<never>((_resolve, reject) => (this.onLost = reject));
+      lost.catch(() => undefined);
+      this.readerId ??= await Promise.race([lost, reader.client("ID")]);
       if (this.stop.aborted) return undefined;
       const blockMs = Math.max(1, Math.min(leftMs, longestBlockMs(settings.leaseMs), this.staleDueMs - Date.now()));
       this.blocked = true;
       const { stream, consumerGroup } = target;
-      const reply = await reader.xreadgroup("GROUP", consumerGroup, consumer, "COUNT", 1, "BLOCK", Math.ceil(blockMs), "STREAMS", stream, ">"); // prettier-ignore
+      const asked = reader.xreadgroup("GROUP", consumerGroup, consumer, "COUNT", 1, "BLOCK", Math.ceil(blockMs), "STREAMS", stream, ">"); // prettier-ignore
+      const reply = await Promise.race([lost, asked]);
       const [id, fields] = (reply as [string, [string, string[]][]][] | null)?.[0]?.[1][0] ?? [];
       return id === undefined ? undefined : { id, fields: fieldsOf(fields!) };
     } catch (error) {
@@ -134,7 +142,11 @@ export class Gateway {
     metrics.processing.set({ instrument }, 1);
     try {
       if (this.stop.aborted) {
-        await this.giveBack(entry, { code: "STOPPING", reason: "The worker stopped before it began", countsAttempt: false });
+        await this.giveBack(entry, {
+          code: "STOPPING",
+          reason: "The worker stopped before it began",
+          countsAttempt: false,
+        });
         return false;
       }
       const visit = readVisit(entry, instrument);

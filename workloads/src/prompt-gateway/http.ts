@@ -8,12 +8,15 @@ export async function serveMetrics(
   host: string,
   port: number,
   log: Logger,
+  isReady: () => boolean,
 ): Promise<{ readonly url: string; close(): void }> {
   const server = createServer({ connectionsCheckingInterval: 300_000 }, (request, response) => {
     if (request.url === "/metrics") {
       void register.metrics().then((text) => response.setHeader("content-type", register.contentType).end(text));
-    } else if (request.url === "/healthz") {
-      response.setHeader("content-type", "application/json").end('{"status":"ok"}');
+    } else if (request.url === "/healthz" || request.url === "/readyz") {
+      const ready = request.url === "/healthz" || isReady();
+      response.writeHead(ready ? 200 : 503, { "content-type": "application/json" });
+      response.end(ready ? '{"status":"ok"}' : '{"status":"the pipeline is not ready"}');
     } else {
       response.writeHead(404).end();
     }

@@ -23,7 +23,8 @@ runWorkload(promptGatewayContract, async ({ env, log, stop, closers }) => {
     log,
   });
   closers.add("pipeline", pipeline, (p) => p.close());
-  closers.add("http", await serveMetrics(env.HTTP_HOST, env.HTTP_PORT, log), (h) => h.close());
+  const http = await serveMetrics(env.HTTP_HOST, env.HTTP_PORT, log, () => pipeline.isReady);
+  closers.add("http", http, (h) => h.close());
   const gateway = new Gateway(
     {
       target: { stream: env.REDIS_STREAM_NAME, consumerGroup: env.REDIS_STREAM_CONSUMER_GROUP },

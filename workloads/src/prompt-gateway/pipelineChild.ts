@@ -58,7 +58,6 @@ interface InHand {
  */
 export class PipelineChild {
   private child: ChildProcess | undefined;
-  private isReady = false;
   private readiness: Promise<void> | undefined;
   private current: InHand | undefined;
   private onReady: (() => void) | undefined;
@@ -68,6 +67,8 @@ export class PipelineChild {
   private closed = false;
   /** Times that it was started. */
   starts = 0;
+  /** Whether it can take a visit, or has one. */
+  isReady = false;
 
   constructor(private readonly options: PipelineChildOptions) {}
 

@@ -85,7 +85,8 @@ async function attemptWith({ visit, attempt, uncertain, unit }: VisitInHand, mea
   };
   const onStop = () => {
     const graceMs = settings.graceMs;
-    if (begun || verdict === "granted") return after(graceMs, `this worker is stopping, and has waited ${graceMs / 1000} s`);
+    if (begun || verdict === "granted")
+      return after(graceMs, `this worker is stopping, and has waited ${graceMs / 1000} s`);
     handBack = true;
     pipeline.abandon("this worker is stopping");
   };
