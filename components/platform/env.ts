@@ -10,7 +10,9 @@ type Given = "HTTP_HOST" | "HTTP_PORT" | "POD_NAME";
  * and a secret can only be a reference.
  */
 export type ContainerEnv<C extends Contract> = Omit<z.input<C["env"]>, Given> & {
-  [Name in keyof z.input<C["secrets"]>]: SecretKeyReference | Extract<z.input<C["secrets"]>[Name], undefined>;
+  // A contract without secrets has an index of anything here.
+  [Name in keyof z.input<C["secrets"]> as string extends Name ? never : Name]:
+    SecretKeyReference | Extract<z.input<C["secrets"]>[Name], undefined>;
 };
 
 /** `Env` without a variable that the contract does not have: a spread would carry one past the compiler otherwise. */

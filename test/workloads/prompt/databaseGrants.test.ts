@@ -228,6 +228,7 @@ describe("database-grants", () => {
       "tester",
       "registry",
       "create table repo.foreign_one (id int)",
+      "grant usage on schema repo to stranger",
       "grant insert on repo.visit to stranger with grant option",
       "set role stranger; grant insert on repo.visit to hsc_prompt; reset role",
       "alter role latiss_prompt createdb",
