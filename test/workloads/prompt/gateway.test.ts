@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { type RunningRedis, startRedis } from "../../../local/services";
@@ -8,7 +9,7 @@ import { promptGatewayContract } from "../../../workloads/src/prompt-gateway/con
 import { PipelineChild } from "../../../workloads/src/prompt-gateway/pipelineChild";
 import { Unit } from "../../../workloads/src/prompt-gateway/unit";
 import { testAddress, testFolder, until } from "../../support/network";
-import { buildWorkloads } from "../../support/pod";
+import { buildWorkloads, root } from "../../support/pod";
 import {
   announce,
   CommitFolder,
@@ -222,6 +223,31 @@ describe("a stop", () => {
     expect(await worker.ended).toBeUndefined();
     expect(await consumers(redis)).toEqual([]);
   });
+});
+
+test("a pipeline in Python: each way in which a visit can end", async () => {
+  const visit = visitNow({ position: [NaN, -65.3], groupId: "a group of detectors" });
+  const detectors = [0, 1, 2, 3, 4, 5, 6, 7];
+  await announce(redis, visit, detectors);
+  const command = ["python3", join(__dirname, "pipeline.py"), commits.path] as [string, ...string[]];
+  const env = { PATH: process.env.PATH, PYTHONPATH: join(root, "workloads/prompt-pipeline"), PYTHONDONTWRITEBYTECODE: "1" }; // prettier-ignore
+  const child = new PipelineChild({ command, env, readyTimeoutMs: 20_000, log });
+  const worker = new LocalWorker(server, "python", child);
+  workers.push(worker);
+  await settled();
+  const written = (detector: number) =>
+    JSON.parse(readFileSync(join(commits.path, String(detector)), "utf8")) as object;
+  const common = { complete: true, attempt: 1, raws: [rawOf(visit, 0).key] };
+  const facts = { group: visit.groupId, instrument, fields: 17, stolen: "", nan: true, uncertain: false };
+  expect(written(0)).toEqual({ ...common, ...facts });
+  for (const detector of [1, 2]) expect(written(detector)).toMatchObject({ attempt: 2, uncertain: false });
+  expect(written(6)).toMatchObject({ attempt: 1 }); // found by its second attempt, which was told to look
+  expect(written(7)).toMatchObject({ attempt: 2, uncertain: true });
+  expect(readdirSync(commits.path).sort()).toEqual(["0", "1", "2", "6", "7"]);
+  for (const detector of [0, 1, 2, 6, 7]) expect(await unitOf(visit, detector)).toMatchObject({ state: "done" });
+  const dead = { stage: "gateway", code: "PIPELINE_FAILED", reason: "ValueError: no good pipelines", attempts: 1 };
+  expect(await letters()).toEqual([{ ...dead, detector: 3 }]);
+  expect(child.starts).toBe(2); // the one that was killed
 });
 
 describe("what goes wrong around it", () => {
