@@ -1,5 +1,30 @@
 import { type Command, InvalidArgumentError } from "commander";
+import type { PromptOptions } from "../prompt/connection";
+import type { LetterChoice } from "../prompt/deadLetters";
 import type { UploadCommand } from "../prompt/upload";
+
+const redisHelp = `
+Where it looks:
+  the Redis of the local stack that npm run up started; or with --env or --redis-url another: REDIS_HOST, REDIS_PORT, REDIS_TLS
+  and REDIS_PASSWORD in this shell; of a cluster after kubectl port-forward. An environment's playbook has the commands.`;
+
+const listHelp = `
+What fan-out, router or gateway could not process, newest first, with the reason. At most about 20,000 are kept.
+${redisHelp}
+
+Examples:
+  usdf prompt dead-letters list
+  usdf prompt dead-letters list --stage gateway --instrument LSSTCam --json`;
+
+const retryHelp = `
+Once the reason is mended. A visit that its workers gave up goes back to its stream, as a first attempt; an event or a notification is
+read again by fan-out or router within seconds, and is a dead letter again if nothing has changed. What was done meanwhile is not
+done twice. An event older than the environment's expirationSeconds is dropped when it is read again.
+${redisHelp}
+
+Examples:
+  usdf prompt dead-letters retry 1780000000000-0
+  usdf prompt dead-letters retry --code UNKNOWN_INSTRUMENT`;
 
 const where = `
 Where to:
@@ -40,7 +65,9 @@ Examples:
 
 /** `usdf prompt`: prompt processing. */
 export function register(program: Command): void {
-  const group = program.command("prompt").description("prompt processing: play the observatory");
+  const group = program
+    .command("prompt")
+    .description("prompt processing: play the observatory, see what is in hand, look after dead letters");
 
   sending(group.command("upload"))
     .description("send groups of an instrument: next_visit events and raw files of a pool")
@@ -60,6 +87,57 @@ export function register(program: Command): void {
     .action(async (config: string, groups: number, options: UploadCommand) =>
       (await import("../prompt/upload")).uploadCommand({ config }, { ...options, groups }),
     );
+
+  looking(group.command("status"))
+    .description("what waits, is in hand and was committed, stream by stream and visit by visit")
+    .option("--visits <n>", "newest visits to show", number(0), 10)
+    .addHelpText("after", redisHelp)
+    .action(async (options: PromptOptions & { visits: number }) => (await import("../prompt/status")).showStatus(options)); // prettier-ignore
+
+  const letters = group.command("dead-letters").description("what could not be processed");
+  choosing(letters.command("list"))
+    .description("the newest, with the reason")
+    .option("--limit <n>", "at most so many", number(1), 100)
+    .addHelpText("after", listHelp)
+    .action(async (options: PromptOptions & LetterChoice & { limit: number }) =>
+      (await import("../prompt/deadLetters")).listLetters(options),
+    );
+  for (const [action, about, help] of [
+    ["retry", "have them done again", retryHelp],
+    ["drop", "forget them for good", redisHelp],
+  ] as const) {
+    choosing(letters.command(action))
+      .description(about)
+      .argument("[ids...]", "as list prints them")
+      .option("--all", "every one")
+      .addHelpText("after", help)
+      .action(async (ids: string[], options: PromptOptions & LetterChoice & { all?: boolean }) =>
+        (await import("../prompt/deadLetters")).handleLetters(action, ids, options),
+      );
+  }
+}
+
+function looking(command: Command): Command {
+  return command
+    .option("--env", "connect as this shell's variables say, not to the local stack")
+    .option("--redis-url <url>", "another Redis, redis[s]://host:port; its password comes from REDIS_PASSWORD")
+    .option("--json", "print JSON");
+}
+
+function choosing(command: Command): Command {
+  return looking(command)
+    .option("--code <code>", "only those with this reason, e.g. ENUM_VALUE")
+    .option("--stage <stage>", "only those of fan-out, router or gateway")
+    .option("--instrument <name>", "only those of this instrument");
+}
+
+function number(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < min)
+      throw new InvalidArgumentError(`must be a whole number of at least ${min}`);
+    return value;
+  };
 }
 
 function sending(command: Command): Command {

@@ -67,19 +67,17 @@ export async function handleLetters(
       const result = { [action === "retry" ? "retried" : "dropped"]: done, kept: kept.map(({ id }) => id), missing };
       console.log(JSON.stringify(result, undefined, 2));
     } else {
-      console.log(`${done.length} dead letters ${action === "retry" ? "are in their streams again" : "dropped"}`);
-      for (const { id, stage } of kept) console.log(`${id} stays: ${whyKept(stage)}`);
+      console.log(`${done.length} dead letters ${action === "retry" ? "are done again" : "dropped"}`);
+      for (const { id } of kept) console.log(`${id} stays: ${whyKept}.`);
       for (const id of missing) console.log(`No dead letter: ${id}`);
     }
     if (missing.length + kept.length > 0) process.exitCode = exitCodes.failed;
   });
 }
 
-const whyKept = (stage: string) =>
-  stage === "gateway"
-    ? "it is gone, or its entry was too long to be kept whole"
-    : `only what the gateway gave up has an entry to go back to. What ${stage} could not read comes again from Kafka: ` +
-      "usdf prompt dead-letters retry --help";
+/** `dead-letters retry` cannot do everything again. */
+const whyKept =
+  "it is gone, was too long to be kept whole, or tells of something that nothing can be done about again. Look into it, then drop it";
 
 async function* chosen(redis: Redis, { code, stage, instrument }: LetterChoice): AsyncGenerator<ParkedLetter> {
   for (let before = ""; ;) {

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 import { readRoutes } from "../../../workloads/src/fan-out/config";
 import type { FanOutDocument } from "../../../workloads/src/fan-out/contract";
-import { parkedLetters } from "../../../workloads/src/lib/visits";
+import { handleLetters } from "../../../local/prompt/deadLetters";
+import { parkedLetters, parkLetters, promptKey } from "../../../workloads/src/lib/visits";
 import { testAddress, testFolder, until } from "../../support/network";
 import { askPython } from "./fanOutOracle";
 import { activeDetectors, encoded, nextVisitSchema, PromptStand, type Registered, routeOf } from "./stand";
@@ -113,6 +114,26 @@ test("what cannot be fanned out is a dead letter with its reason, or counted, an
     "unknown dead_letter 5",
   ]);
   expect(text).toContain('usdf_fan_out_next_visit_messages_total{instrument="lsstcam"} 174\n');
+
+  // What a person gives back is read again: done where it is right by now, a dead letter anew where nothing has changed.
+  const mended = stand.visit({ instrument: "LATISS" });
+  const letter = { stage: "fan-out", code: "SCHEMA_UNKNOWN", reason: "", attempts: 0 } as const;
+  await parkLetters(stand.redis, [{ ...letter, source: `${topic}/0/99`, payload: event(mended) }]);
+  const faulty = letters.get("ENUM_VALUE")!.id;
+  const [given] = await parkedLetters(stand.redis);
+  process.env.REDIS_PASSWORD = stand.password;
+  const said = jest.spyOn(console, "log").mockImplementation(() => undefined);
+  const where = { redisUrl: `redis://${stand.redisServer.host}:6379`, json: true };
+  await handleLetters("retry", [given!.id, faulty], where);
+  expect(JSON.parse(said.mock.calls[0]![0] as string)).toEqual({ retried: [given!.id, faulty], kept: [], missing: [] });
+  await until("both are read again", async () => (await stand.redis.xlen(promptKey.retries("fan-out"))) === 0);
+  expect(detectorsOf(await stand.entries("instrument:latiss"), mended.groupId)).toEqual([0]);
+  const again = (await lettersByCode()).get("ENUM_VALUE")!;
+  expect({ ...again, id: "", at: "" }).toEqual({ ...letters.get("ENUM_VALUE")!, id: "", at: "" });
+  expect(again.id).not.toBe(faulty);
+  await handleLetters("drop", [again.id, "1-1"], where);
+  expect(JSON.parse(said.mock.calls[1]![0] as string)).toEqual({ dropped: [again.id], kept: [], missing: ["1-1"] });
+  expect((await lettersByCode()).has("ENUM_VALUE")).toBe(false);
 }, 90_000);
 
 test("begins with what comes after it joined, and after a stop where it was; SIGTERM ends it well", async () => {

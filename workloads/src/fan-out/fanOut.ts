@@ -8,7 +8,7 @@ import type { Probe } from "../lib/http";
 import type { Logger } from "../lib/log";
 import { persistently, StoppedError } from "../lib/persistently";
 import { backoffMs, sleep, stopped } from "../lib/process";
-import { isExpired, parkLetters, recordAgeSeconds, slugOf, visitOf } from "../lib/visits";
+import { isExpired, parkLetters, recordAgeSeconds, type Retry, slugOf, visitOf } from "../lib/visits";
 import { detectorsOf, type Routes } from "./config";
 import type { Delivery } from "./delivery";
 import { DependencyError, onRedis } from "./errors";
@@ -99,6 +99,12 @@ export class FanOut implements BatchTaker {
     }
   }
 
+  /** Does an event again that was a dead letter. @throws StoppedError when told to stop before. */
+  async again({ source, payload }: Retry): Promise<void> {
+    const { outcome, instrument } = await this.settle(source, { value: payload, timestamp: String(Date.now()) });
+    metrics.visits.inc({ outcome, instrument });
+  }
+
   /** Waits for what is in hand, no longer than `limitMs`, and commits it. After `stop`. */
   async drain(limitMs: number): Promise<void> {
     const timer = new AbortController();
@@ -161,7 +167,10 @@ export class FanOut implements BatchTaker {
     }
   }
 
-  private async settle(source: string, message: KafkaMessage): Promise<{ outcome: string; instrument: string }> {
+  private async settle(
+    source: string,
+    message: Pick<KafkaMessage, "value" | "timestamp">,
+  ): Promise<{ outcome: string; instrument: string }> {
     const { registry, routes, delivery, expirationSeconds, log } = this.options;
     const bytes = message.value;
     if (bytes === null) return { outcome: "empty", instrument: "" };

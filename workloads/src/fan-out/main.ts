@@ -5,7 +5,7 @@ import { LoopWatch, type Probe, serveHttp } from "../lib/http";
 import { kafkaClient, kafkaConnection } from "../lib/kafka";
 import { runWorkload, sleep, stopped } from "../lib/process";
 import { connectRedis, redisOptions } from "../lib/redis";
-import { ensureGroup } from "../lib/visits";
+import { ensureGroup, takeRetries } from "../lib/visits";
 import { readRoutes } from "./config";
 import { fanOutContract } from "./contract";
 import { FanOut } from "./fanOut";
@@ -106,9 +106,10 @@ runWorkload(fanOutContract, async ({ env, log, stop, closers }) => {
       await sleep(env.HOUSEKEEPING_SECONDS * 1000, stop);
     }
   })();
+  const retrying = takeRetries(redis, "fan-out", (retry) => fanOut.again(retry), { stop, log });
   await Promise.race([stopped(stop), running]);
   server.drain();
   await fanOut.drain(drainMs);
   leave.abort();
-  await Promise.all([running, keepingHouse]);
+  await Promise.all([running, keepingHouse, retrying]);
 });

@@ -26,7 +26,7 @@ export class SidecarError extends FacilityError {
 }
 
 export interface ExposuresOptions {
-  readonly store: Pick<ObjectStore, "read">;
+  readonly store: Pick<ObjectStore, "read" | "list">;
   /** How long a sidecar that is not there is waited for, ms. */
   readonly waitMs: number;
   /** The same while the store does not answer, ms. */
@@ -41,10 +41,6 @@ export interface ExposuresOptions {
 /** Delays between two looks for sidecars of an exposure, ms. */
 const baseMs = 50;
 const maxMs = 1_000;
-/** Sidecars of an exposure that are tried at each look: any of them tells the group. */
-const triesPerLook = 2;
-/** Sidecars of an exposure that are tried by turns: one is enough. */
-const maxSidecars = 16;
 /** Exposures that are looked for because of a sidecar alone. */
 const maxSearches = 1_000;
 /** A sidecar is a header: 64 kB at most as cameras write them. */
@@ -52,11 +48,9 @@ const sidecarLimitBytes = 1_048_576;
 const groupLimit = 256;
 
 interface Search {
-  /** To be tried, one after the other; first the `came` that are known to be there. */
-  readonly sidecars: string[];
-  came: number;
-  next: number;
-  /** A sidecar came while others were tried: it is not waited for. */
+  /** The one that is tried first: that of the file which asked, or one that is known to be there. */
+  sidecar: string;
+  /** It has changed meanwhile: it is tried at once. */
   again: boolean;
   wake: () => void;
   readonly found: Promise<Membership>;
@@ -93,9 +87,7 @@ export class Exposures {
    */
   find(exposure: string, sidecar: string): Promise<Membership> {
     const search = this.searches.get(exposure);
-    if (!search) return this.begin(exposure, sidecar);
-    if (search.sidecars.length < maxSidecars) search.sidecars.push(sidecar);
-    return search.found;
+    return search ? search.found : this.begin(exposure, sidecar);
   }
 
   /** A sidecar is there: it is read now, before the raw files ask for it. */
@@ -103,24 +95,20 @@ export class Exposures {
     if (this.cache.has(exposure)) return;
     const search = this.searches.get(exposure);
     if (search) {
-      if (search.came === maxSidecars) return;
-      search.sidecars.splice(search.came++, 0, sidecar);
-      search.next = 0;
+      search.sidecar = sidecar;
       search.again = true;
       search.wake();
-    } else if (this.searches.size < maxSearches) this.begin(exposure, sidecar, 1).catch(() => undefined); // raw files ask again
+    } else if (this.searches.size < maxSearches) this.begin(exposure, sidecar).catch(() => undefined); // raw files ask again
   }
 
-  private begin(exposure: string, sidecar: string, came = 0): Promise<Membership> {
+  private begin(exposure: string, sidecar: string): Promise<Membership> {
     const endTimer = metrics.sidecarSeconds.startTimer();
     const search: Search = {
-      sidecars: [sidecar],
-      came,
-      next: 0,
+      sidecar,
       again: false,
       wake: () => undefined,
       found: Promise.resolve()
-        .then(() => this.look(search))
+        .then(() => this.look(exposure, search))
         .finally(() => {
           this.searches.delete(exposure);
           metrics.searches.set(this.searches.size);
@@ -140,18 +128,21 @@ export class Exposures {
     if (this.cache.size > this.options.cacheSize) this.cache.delete(this.cache.keys().next().value!);
   }
 
-  private async look(search: Search): Promise<Membership> {
+  private async look(exposure: string, search: Search): Promise<Membership> {
     const { waitMs, outageMs, stop } = this.options;
     const startMs = Date.now();
     for (let attempt = 1; ; attempt++) {
-      let failure!: SidecarError;
-      for (let tried = 0; tried < Math.min(triesPerLook, search.sidecars.length); tried++) {
-        const sidecar = search.sidecars[search.next++ % search.sidecars.length]!;
-        try {
-          return await this.limit(() => this.read(sidecar));
-        } catch (error) {
-          failure = error as SidecarError;
-        }
+      let failure: SidecarError;
+      try {
+        return await this.limit(() => this.read(search.sidecar));
+      } catch (error) {
+        failure = error as SidecarError;
+      }
+      if (failure.code !== "SIDECAR_UNREADABLE") {
+        const found = await this.limit(() => this.readAnother(exposure, search.sidecar, attempt)).catch(
+          () => undefined,
+        );
+        if (found) return found;
       }
       const limitMs = failure.code === "SIDECAR_UNREADABLE" ? outageMs : waitMs;
       const leftMs = startMs + limitMs - Date.now();
@@ -161,6 +152,15 @@ export class Exposures {
       if (!search.again) await sleep(Math.min(leftMs, backoffMs(attempt, baseMs, maxMs)), woken.signal);
       search.again = false;
     }
+  }
+
+  /** The sidecar of another detector says the same: one of those that are there, by turns. */
+  private async readAnother(exposure: string, sidecar: string, turn: number): Promise<Membership | undefined> {
+    for await (const page of this.options.store.list(`${exposure}/`)) {
+      const others = page.filter(({ key }) => key !== sidecar && isSidecar(key));
+      return others.length > 0 ? this.read(others[turn % others.length]!.key) : undefined; // an exposure fits in one page
+    }
+    return undefined;
   }
 
   private async read(sidecar: string): Promise<Membership> {
@@ -185,6 +185,11 @@ export class Exposures {
     if (typeof membership === "string") throw invalid(membership);
     return membership;
   }
+}
+
+/** Whether a key is of the sidecar of a raw file. */
+export function isSidecar(key: string): boolean {
+  return /_R\d\d_S.\d\.json$/.test(key);
 }
 
 /** Group and snap of a header; a text is what is wrong with it. */

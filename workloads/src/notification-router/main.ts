@@ -12,6 +12,7 @@ import { Offsets } from "./offsets";
 import { Progress } from "./progress";
 import { Publisher } from "./publisher";
 import { Router } from "./router";
+import { takeRetries } from "../lib/visits";
 
 /** Partitions that are taken at the same time: taking is quick, what takes time goes on beside it. */
 const concurrency = 4;
@@ -73,12 +74,13 @@ runWorkload(notificationRouterContract, async ({ env, log, stop, closers }) => {
   const consuming = group.run();
   const offsets = new Offsets(group, progress, log);
   const committing = offsets.run(stop);
+  const retrying = takeRetries(redis, "router", (retry) => router.again(retry), { stop, log });
   const reporting = env.FOREIGN_GROUPS ? reportForeignGroups(redis, log, stop) : undefined;
   await Promise.race([stopped(stop), consuming]);
   server.drain();
   // What is in hand is made durable and committed while the membership lasts, so the next one repeats little.
   await Promise.race([publisher.idle(), sleep(drainMs)]);
-  await Promise.all([committing, reporting]);
+  await Promise.all([committing, reporting, retrying]);
   await offsets.commit();
   leave.abort();
   await consuming;

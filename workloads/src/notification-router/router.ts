@@ -5,9 +5,10 @@ import { isCreation, type KeyEncoding, type NotificationRecord, readNotification
 import { isGuider } from "../lib/objectPath";
 import { sleep } from "../lib/process";
 import { parseRawPath, type RawPath, RawPathError } from "../lib/rawPath";
-import type { Exposures, Membership, SidecarError } from "./exposures";
+import { type Exposures, isSidecar, type Membership, type SidecarError } from "./exposures";
 import { type DeadCode, metrics } from "./metrics";
-import type { Progress, Ticket } from "./progress";
+import type { Retry } from "../lib/visits";
+import { type Progress, Ticket } from "./progress";
 import type { Publisher } from "./publisher";
 
 export interface RouterOptions {
@@ -25,17 +26,19 @@ export interface RouterOptions {
   readonly stop: AbortSignal;
 }
 
+/** A notification as Kafka has it. */
+type Received = Pick<KafkaMessage, "value" | "timestamp">;
+
 /** Where a record stands. */
 interface Origin {
   readonly source: string;
-  readonly message: KafkaMessage;
+  readonly message: Received;
   readonly sentMs: number;
   readonly ticket: Ticket;
 }
 
 /** Pause between two looks whether there is room, ms. */
 const roomMs = 20;
-const sidecarForm = /_R\d\d_S.\d\.json$/;
 
 /**
  * Sends each raw file of a batch to Redis, for the worker of its group and detector. What waits for a sidecar holds up only its
@@ -65,7 +68,16 @@ export class Router implements BatchTaker {
     return true;
   }
 
-  private read(message: KafkaMessage, source: string, ticket: Ticket): void {
+  /** Reads a notification again that was a dead letter. Resolves when all of it is in Redis, or parked anew. */
+  again({ source, payload }: Retry): Promise<void> {
+    return new Promise((resolve) => {
+      const ticket = new Ticket("", 0, 0n, resolve);
+      this.read({ value: payload, timestamp: String(Date.now()) }, source, ticket);
+      ticket.close();
+    });
+  }
+
+  private read(message: Received, source: string, ticket: Ticket): void {
     const sentMs = Number(message.timestamp);
     if (sentMs > 0 && sentMs < Date.now() - this.options.lifetimeMs) return metrics.ignored.inc({ reason: "expired" });
     const { records, faults } = message.value?.length
@@ -93,7 +105,7 @@ export class Router implements BatchTaker {
       );
     const exposure = key.slice(0, key.lastIndexOf("/"));
     if (key.endsWith(".json")) {
-      if (sidecarForm.test(key)) exposures.sidecarCame(exposure, key);
+      if (isSidecar(key)) exposures.sidecarCame(exposure, key);
       return metrics.ignored.inc({ reason: "sidecar" });
     }
     if (isGuider(key)) return metrics.ignored.inc({ reason: "guider" });

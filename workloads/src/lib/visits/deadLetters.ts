@@ -100,21 +100,33 @@ export async function removeLetters(redis: Redis, ids: readonly string[]): Promi
 }
 
 /**
- * Gives an entry of a stream that is a dead letter back to its stream, as a first attempt.
- * @returns id of the new entry; undefined when the letter is not of an entry, is not whole or is gone.
+ * Gives a dead letter back: an entry to its stream, as a first attempt; what fan-out or router could not read to them, see
+ * {@link takeRetries}.
+ * @returns id of the new entry; undefined when the letter is gone, is not whole, or is nothing that can be done again.
  */
 export async function reviveLetter(redis: Redis, letter: ParkedLetter): Promise<string | undefined> {
-  if (letter.stage !== "gateway") return undefined;
-  const stream = letter.source.slice(0, letter.source.lastIndexOf("/"));
+  const entry = letter.stage === "gateway" ? entryOf(letter) : retryOf(letter);
+  if (!entry) return undefined;
+  const marker = promptKey.parked(letter.stage, letter.source);
+  const id = await scriptsOf(redis).revive(promptKey.deadLetters, entry.stream, marker, letter.id, ...entry.flat);
+  return typeof id === "string" ? id : undefined;
+}
+
+function entryOf({ source, payload }: ParkedLetter) {
   let fields: Record<string, string>;
   try {
-    fields = JSON.parse(letter.payload.toString()) as Record<string, string>;
+    fields = JSON.parse(payload.toString()) as Record<string, string>;
   } catch {
     return undefined; // cut short
   }
   const flat = Object.entries(fields).flatMap(([name, value]) => (name === "attempt" ? [] : [name, value]));
-  const id = await scriptsOf(redis).revive(promptKey.deadLetters, stream, letter.id, ...flat);
-  return typeof id === "string" ? id : undefined;
+  return { stream: source.slice(0, source.lastIndexOf("/")), flat };
+}
+
+function retryOf({ stage, source, payload }: ParkedLetter) {
+  const isRecord = /^[^/]+\/\d+\/\d+(\/\d+)?$/.test(source);
+  if (!isRecord || payload.length === 0 || payload.length >= payloadLimitBytes) return undefined;
+  return { stream: promptKey.retries(stage), flat: ["source", source, "payload", payload.toString("base64")] };
 }
 
 export interface LetterState {

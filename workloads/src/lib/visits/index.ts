@@ -13,6 +13,7 @@ export {
   type Stage,
 } from "./deadLetters";
 export { promptKey, slugOf } from "./keys";
+export { type Retry, takeRetries } from "./retries";
 export { beginPosts, type BegunPosts, endPost } from "./posts";
 export {
   type AddedVisit,

@@ -16,6 +16,8 @@ export const promptKey = {
   unit: (instrument: string, group: string, detector: number) => `unit:${instrument}:${group}:${detector}`,
   /** Stream of what could not be processed, of all stages. */
   deadLetters: "dead-letters",
+  /** Stream of dead letters of fan-out or router that a person gave back to it. */
+  retries: (stage: string) => `retries:${stage}`,
   /** Marker of a source whose dead letter is in that stream already. */
   parked: (stage: string, source: string) => `dead-letter:${stage}:${source}`,
 } as const;

@@ -126,10 +126,14 @@ local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ${deadLetterLimit}, '*', u
 if ARGV[1] ~= '0' then redis.call('SET', KEYS[2], id, 'EX', ARGV[1]) end
 return id`;
 
-/** KEYS: dead letters, stream. ARGV: id, fields of the entry. Gives a dead letter back to its stream. Returns the new id. */
+/**
+ * KEYS: dead letters, stream, marker of its source. ARGV: id, fields of the entry. Gives a dead letter back to its stream; if
+ * that fails again, it may be a dead letter again. Returns the new id.
+ */
 const revive = `
 if #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then return false end
 local id = redis.call('XADD', KEYS[2], '*', unpack(ARGV, 2))
+redis.call('DEL', KEYS[3])
 redis.call('XDEL', KEYS[1], ARGV[1])
 return id`;
 
@@ -139,7 +143,7 @@ const lua = {
   putBack: { numberOfKeys: 2, lua: putBack },
   dropConsumers: { numberOfKeys: 1, lua: dropConsumers },
   park: { numberOfKeys: 2, lua: park },
-  revive: { numberOfKeys: 2, lua: revive },
+  revive: { numberOfKeys: 3, lua: revive },
 } as const;
 
 type Scripts = Record<keyof typeof lua, (...args: (string | number)[]) => Promise<unknown>>;
