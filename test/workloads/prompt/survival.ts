@@ -42,6 +42,8 @@ export interface Survival {
   readonly seconds: number;
 }
 
+/** Visits that are announced together. */
+const batch = 25;
 const password = "pw";
 const bucket = "rubin-summit";
 const fileTopic = "rubin-summit-notification";
@@ -130,18 +132,23 @@ async function sendAll(
     stand.producer.send({ topic: fileTopic, messages: keys.map((key) => ({ value: notificationOf(bucket, key) })) });
   const keysOf = (seqNum: number, of: readonly Detector[] = science) => of.map((detector) => fitsKey(exposureOf(camera, dayObs, seqNum), detector)); // prettier-ignore
   const sidecarOf = (seqNum: number) => sidecarKey(keysOf(seqNum, [science[0]!])[0]!);
-  for (let seqNum = 1; seqNum <= visits; seqNum++) {
-    const visit = stand.visit({ duration: 600 });
-    const group = visit.groupId as string;
-    groups.push(group);
-    await stand.send(visitTopic, [encoded(schema, visit)]);
-    await put(sidecarOf(seqNum), { GROUPID: group, CURINDEX: 1 });
-    await notify(keysOf(seqNum));
-    if (seqNum % 100 === 0) tell(`${seqNum} visits are sent`);
-    if (seqNum !== Math.ceil(visits / 2)) continue;
-    await stand.send(visitTopic, [Buffer.from("garbage"), encoded(schema, stand.visit({ dome: 0 }))]);
+  const announced = (group: string) => stand.redis.exists(promptKey.visit(instrument, group)).catch(() => 0);
+  // As at the Summit, a visit is announced before its files are there; some visits together, since this is no real time.
+  for (let first = 1; first <= visits; first += batch) {
+    const seqNums = Array.from({ length: Math.min(batch, visits + 1 - first) }, (_, i) => first + i);
+    const sent = seqNums.map(() => stand.visit({ duration: 600 }));
+    const names = sent.map(({ groupId }) => groupId as string);
+    groups.push(...names);
+    await stand.send(visitTopic, sent.map((visit) => encoded(schema, visit))); // prettier-ignore
+    if (first === 1) await stand.send(visitTopic, [Buffer.from("garbage"), encoded(schema, stand.visit({ dome: 0 }))]);
+    await Promise.all(seqNums.map((seqNum, i) => put(sidecarOf(seqNum), { GROUPID: names[i], CURINDEX: 1 })));
+    for (const name of names)
+      await until(`visit ${name} to be announced`, () => announced(name), { timeoutMs: 60_000 });
+    for (const seqNum of seqNums) await notify(keysOf(seqNum));
+    tell(`${seqNums.at(-1)} visits are sent`);
+    if (first !== 1) continue;
     await put(sidecarOf(foreignSeqNum), { GROUPID: "2026-01-01T00:00:00.000", CURINDEX: 1 });
-    const [known] = keysOf(seqNum, [science[0]!]);
+    const [known] = keysOf(1, [science[0]!]);
     await notify([known!.replaceAll(science[0]!.raft, "R99"), ...keysOf(foreignSeqNum).slice(0, 3), keysOf(missingSeqNum)[0]!]); // prettier-ignore
     await stand.send(fileTopic, [Buffer.from('{"Records":[')]);
   }
