@@ -59,6 +59,10 @@ export class Stand {
     await this.kafka.createTopic("dead", 1);
   }
 
+  get bootstrap(): string {
+    return this.kafka.bootstrap;
+  }
+
   async stopPods(): Promise<void> {
     await Promise.all(this.pods.splice(0).map((pod) => pod.stop()));
   }
