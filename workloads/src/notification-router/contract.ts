@@ -58,7 +58,7 @@ export const notificationRouterContract = {
       about: "Most notifications that are read and not yet done; what waits for a sidecar is among them",
       min: 100,
       max: 1_000_000,
-    }).default(50_000),
+    }).default(20_000),
     SESSION_SECONDS: seconds({
       about: "A member that the group did not hear of for so long loses its partitions",
       min: 6,
