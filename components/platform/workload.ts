@@ -18,7 +18,8 @@ export type Run =
     }
   | {
       readonly kind: "StatefulSet";
-      readonly replicas: number;
+      /** Undefined: something else says how many there are, e.g. KEDA. */
+      readonly replicas: number | undefined;
       readonly serviceName: string;
       readonly claims: Claim[];
       /** Whether the engine refuses to delete or replace it. */
@@ -147,7 +148,7 @@ export class Workload extends pulumi.ComponentResource {
       );
     }
     this.runPods(name, args, metadata, labels);
-    if ("replicas" in run && run.replicas > 1) {
+    if ("replicas" in run && (run.replicas ?? 1) > 1) {
       new k8s.policy.v1.PodDisruptionBudget(
         name,
         { metadata, spec: { maxUnavailable: 1, selector: { matchLabels: { ...this.selector } } } },

@@ -4,6 +4,8 @@ import type { Outputs, PromptEnvironmentOutputs } from "../outputs";
 import { usdfImage } from "../platform";
 import { Alerts } from "./alerts";
 import { alertStream } from "./alertStream";
+import { OutputsKafka } from "./outputsKafka";
+import { PromptDatabases } from "./databases";
 import { environmentOf, prefixOf } from "./environment";
 import { FileNotifications } from "./fileNotifications";
 import { fanOutName, NextVisitFanOut } from "./fanOut";
@@ -35,10 +37,12 @@ export class PromptProcessing extends pulumi.ComponentResource {
     const { settings } = environment;
     const services = servicesOf(prompt, name);
     const routed = routedTopics(services);
-    const { fileNotifications, alertStream: alerts } = settings;
+    const { fileNotifications, outputsKafka, alertStream: alerts, databases } = settings;
     const notifications = fileNotifications && new FileNotifications(environment, fileNotifications, routerSecrets(routed), child); // prettier-ignore
     this.fileNotifications = notifications;
+    if (outputsKafka) new OutputsKafka(environment, outputsKafka, child);
     if (alerts) alertStream(environment, alerts, child);
+    if (databases) new PromptDatabases(environment, databases, child);
     const clients = [
       fanOutName,
       ...services.map(({ fullName }) => fullName),

@@ -155,7 +155,12 @@ const publication = z.strictObject({
     })
     .prefault({})
     .describe("Hours of its work; in the night nothing is published."),
-  env: z.record(z.string(), z.string()).default({}).describe("Further variables of its image."),
+  env: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe(
+      "Further variables of its image; those of the connection are named as the writer's, and can be named anew.",
+    ),
   secretEnv: z
     .record(z.string(), z.string())
     .default({})
