@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { testFolder } from "../support/network";
 import { adopt } from "./adopt";
 import { missing, Node } from "./node";
+import { promptUp } from "./promptUp";
 import { EmbargoStack } from "./stack";
 import { up } from "./up";
 
@@ -27,4 +28,5 @@ if (missing) console.warn(`cluster tier skipped: ${missing}`);
 
   adopt(() => node);
   up(() => stack);
+  promptUp(() => stack);
 });

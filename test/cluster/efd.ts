@@ -20,7 +20,7 @@ const marginNs = 3_000_000_000n;
 /** An instrument's environment, of which only the CronJob of a back-fill is run. */
 export class ClusterEfd {
   private constructor(
-    private readonly influxdb: RunningInfluxdb,
+    readonly influxdb: RunningInfluxdb,
     private readonly postgres: RunningPostgres,
   ) {}
 

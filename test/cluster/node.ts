@@ -1,5 +1,10 @@
-import { execFileSync } from "node:child_process";
-import { Cluster } from "../support/cluster";
+import { execFile, execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Cluster, tool } from "../support/cluster";
+
+const execute = promisify(execFile);
 
 export { missing } from "../support/cluster";
 
@@ -14,12 +19,36 @@ export class Node extends Cluster {
 
   /** Starts it, about ten seconds. @param dir - Folder of its state, which {@link down} removes. */
   constructor(dir: string) {
-    super(dir, []);
+    super(dir, [], ["kafkatopic"]);
   }
 
   /** Brings an image (docker-archive tar) into the node. */
   load(tar: string): void {
     this.run("load", tar);
+  }
+
+  /** Runs CloudNativePG's operator in the node, with an image of this machine's PostgreSQL for its clusters. */
+  async runCloudNativePg(dir: string): Promise<void> {
+    const tar = join(dir, "postgresql.tar");
+    const copies = ["/usr/lib/postgresql/15", "/usr/share/postgresql"].flatMap((path) => ["--copy", path]);
+    const options = ["--tools", "--user", "26:postgres", "--env", "PATH=/usr/lib/postgresql/15/bin:/usr/bin"];
+    await execute(tool("host-image"), [tar, "local/postgresql:15", ...copies, ...options]);
+    for (const args of [["load", tar], ["cnpg"]]) await execute(tool("cluster"), args, { env: this.environment });
+  }
+
+  /**
+   * Runs KEDA's operator beside the node. It finds Services by their names as a pod does: the cluster's DNS is that of its own
+   * mounts. Kinds of KEDA that nobody here uses are declared without a schema, since it ends when it cannot watch them.
+   */
+  async runKeda(dir: string): Promise<void> {
+    const kinds = { CloudEventSource: "Namespaced", ClusterCloudEventSource: "Cluster" };
+    const definitions = Object.entries(kinds).map(([kind, scope]) => definitionOf("eventing.keda.sh", kind, scope));
+    this.kubectlWith(JSON.stringify({ apiVersion: "v1", kind: "List", items: definitions }), "apply", "-f", "-");
+    const resolver = join(dir, "resolv.conf");
+    writeFileSync(resolver, "nameserver 10.96.0.10\nsearch svc.cluster.local cluster.local\noptions ndots:5\n");
+    const script = 'mount --bind "$1" /etc/resolv.conf && exec "$2" keda';
+    const words = ["--mount", "--propagation", "private", "sh", "-c", script, "sh", resolver, tool("cluster")];
+    await execute("unshare", words, { env: this.environment });
   }
 
   /**
@@ -38,6 +67,24 @@ export class Node extends Cluster {
     const args = ["logs", "--namespace", namespace, "--selector", selector, "--all-containers", "--prefix"];
     return this.kubectl(...args, `--tail=${tail}`);
   }
+}
+
+/** A custom resource that may hold anything. */
+function definitionOf(group: string, kind: string, scope: string): object {
+  const singular = kind.toLowerCase();
+  const plural = `${singular}s`;
+  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope,
+      names: { kind, listKind: `${kind}List`, plural, singular },
+      versions: [{ name: "v1alpha1", served: true, storage: true, schema }],
+    },
+  };
 }
 
 /** Address of this machine that the node takes as its own, and pods reach: the first one. */

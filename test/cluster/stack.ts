@@ -15,6 +15,8 @@ import { PulumiProject } from "../support/pulumi";
 import { ClusterEfd } from "./efd";
 import { buildImages } from "./images";
 import type { Node } from "./node";
+import { ClusterPrompt, rawBucket } from "./prompt";
+import { ClusterSasquatch } from "./sasquatch";
 
 /** Environment, and so namespace, of the stack. */
 export const environment = "summit";
@@ -45,6 +47,8 @@ export class EmbargoStack {
     readonly gateway: TestGateway,
     readonly project: PulumiProject,
     readonly efd: ClusterEfd,
+    readonly sasquatch: ClusterSasquatch,
+    readonly prompt: ClusterPrompt,
     private readonly postgres: RunningPostgres,
     private readonly folder: ReturnType<typeof testFolder>,
   ) {}
@@ -69,9 +73,12 @@ export class EmbargoStack {
     await Promise.all([gateway.createBucket(bucketName), gateway.createBucket("rubin-summit-users")]);
     await prepareRegistry(postgres.url("embargo"));
     const [efd] = await Promise.all([ClusterEfd.start(dir, address, postgres), createButler(gateway, postgres)]);
+    const sasquatch = await ClusterSasquatch.start(dir, address, efd.influxdb);
+    const prompt = new ClusterPrompt(node, sasquatch, await gateway.createBucket(rawBucket), gateway.rgw.endpoint);
+    await Promise.all([prompt.prepare(), node.runKeda(dir), node.runCloudNativePg(dir)]);
     for (const tar of await images) node.load(tar);
     const project = await projectOf(dir, node, gateway);
-    return new EmbargoStack(node, gateway, project, efd, postgres, folder);
+    return new EmbargoStack(node, gateway, project, efd, sasquatch, prompt, postgres, folder);
   }
 
   /** `pulumi up`; gives the seconds until everything is ready. */
@@ -94,8 +101,12 @@ export class EmbargoStack {
       "usdf:secrets": {
         ...Object.fromEntries(Object.entries(secrets).map(([field, value]) => [`${vaultPath}#${field}`, value])),
         ...this.efd.secrets(profile),
+        ...this.sasquatch.secrets(),
+        ...this.prompt.secrets(),
       },
       "usdf:efd": this.efd.config(`${butlerRepo}/butler.yaml`),
+      "usdf:sasquatch": this.sasquatch.config(),
+      "usdf:prompt": this.prompt.config(),
       "usdf:embargo": {
         kubeContext: "local",
         environments: {
@@ -218,7 +229,7 @@ export class EmbargoStack {
 
   async stop(): Promise<void> {
     this.redis?.disconnect();
-    await Promise.all([this.gateway.rgw.stop(), this.postgres.stop(), this.efd.stop()]);
+    await Promise.all([this.gateway.rgw.stop(), this.postgres.stop(), this.efd.stop(), this.sasquatch.stop()]);
     if (!process.env.KEEP_TEST_FOLDER) this.folder.remove();
   }
 

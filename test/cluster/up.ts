@@ -92,6 +92,15 @@ export function up(get: () => Promise<EmbargoStack>): void {
       tell(`${compared} values of an exposure are summarised`);
     });
 
+    it("stores the records of a Kafka topic by Sasquatch's pods, in the bucket that its set-up made", async () => {
+      const { sasquatch, node } = stack;
+      expect(JSON.parse(sasquatch.setUp(node))).toMatchObject({ level: "info" });
+      // A pod ends amid its work; what becomes of that is looked at when others have been deleted, too.
+      const stored = await sasquatch.loseConnector(node);
+      expect(stored).toBeLessThan(sasquatch.sent);
+      tell(`${stored} of ${sasquatch.sent} records were points when the connector's pod ended`);
+    });
+
     /** Plays the camera, five files a second, while `body` runs. */
     async function underLoad<T>(body: () => Promise<T>): Promise<T> {
       let over = false;
@@ -130,6 +139,16 @@ export function up(get: () => Promise<EmbargoStack>): void {
       await expectAllOnce();
       expect(new Set(deleted).size).toBe(4);
       tell(`pods were deleted, nothing of ${stack.sentUris.length} files is lost`);
+    });
+
+    it("lost no record with the connector's pod: each is one point", async () => {
+      const { sasquatch } = stack;
+      // 1 + 2 + … + n, whatever was written twice.
+      expect(await sasquatch.settled(stack.node)).toEqual({
+        count: sasquatch.sent,
+        sum: (sasquatch.sent * (sasquatch.sent + 1)) / 2,
+      });
+      tell(`${sasquatch.sent} records are points`);
     });
 
     it("loses nothing in a rolling update under load, and presence refuses nobody", async () => {

@@ -32,7 +32,7 @@ const customKinds = ["externalsecrets", "secretstores", "vaultsecrets", "podmoni
 /** A Kubernetes of this test alone, with the CRDs that the program's objects need. */
 export abstract class Cluster {
   readonly kubeconfig: string;
-  private readonly environment: NodeJS.ProcessEnv;
+  protected readonly environment: NodeJS.ProcessEnv;
   private readonly server: URL;
   private readonly token: string;
   private readonly agent = new Agent({ keepAlive: true, rejectUnauthorized: false });

@@ -1,0 +1,189 @@
+/** Sasquatch on the node: one client's records, from a Kafka beside the cluster to InfluxDB, by pods of the real image. */
+import { join } from "node:path";
+import { type Admin, Kafka, logLevel, type Producer } from "kafkajs";
+import {
+  type RunningInfluxdb,
+  type RunningKafka,
+  type RunningRegistry,
+  startKafka,
+  startRegistry,
+} from "../../local/services";
+import { typeOf } from "../../workloads/src/lib/avro";
+import { until } from "../support/network";
+import type { Node } from "./node";
+
+/** Environment, and so namespace. */
+const environment = "sasquatch";
+const client = "lsst.example";
+const kafkaTopic = `${client}.step`;
+const vaultPath = "secret/usdf/cluster/sasquatch";
+/** KEDA's operator, which runs beside the node, has 8081. */
+const registryPort = 18081;
+const schema = {
+  type: "record",
+  name: "step",
+  fields: [
+    { name: "private_efdStamp", type: "double" },
+    { name: "n", type: "long" },
+  ],
+};
+const batch = 200;
+
+/** Kafka and a schema registry on the machine, and an environment of Sasquatch that reads them. */
+export class ClusterSasquatch {
+  /** Records sent; the n-th has `n` = 1, 2, 3, … */
+  sent = 0;
+  private readonly beganSeconds = Math.floor(Date.now() / 1000) - 3600;
+
+  private constructor(
+    readonly kafka: RunningKafka,
+    readonly registry: RunningRegistry,
+    private readonly influxdb: RunningInfluxdb,
+    private readonly admin: Admin,
+    private readonly producer: Producer,
+    private readonly schemaId: number,
+  ) {}
+
+  static async start(dir: string, address: string, influxdb: RunningInfluxdb): Promise<ClusterSasquatch> {
+    const [kafka, registry] = await Promise.all([
+      startKafka({ dir: join(dir, "kafka"), address }),
+      startRegistry({ dir: join(dir, "registry"), address, port: registryPort }),
+    ]);
+    const connection = new Kafka({ brokers: [kafka.bootstrap], logLevel: logLevel.NOTHING });
+    const [admin, producer] = [connection.admin(), connection.producer()];
+    await Promise.all([admin.connect(), producer.connect()]);
+    const topics = [kafkaTopic, `dead-letters.${client.replace(".", "-")}-all`].map((topic) => ({ topic }));
+    await admin.createTopics({ topics, waitForLeaders: true });
+    const schemaId = await register(registry.url, `${kafkaTopic}-value`, schema);
+    return new ClusterSasquatch(kafka, registry, influxdb, admin, producer, schemaId);
+  }
+
+  /** `usdf:sasquatch`. */
+  config(): object {
+    return {
+      clients: { [client]: { about: "Steps of the test", topics: { namespace: client } } },
+      environments: {
+        [environment]: {
+          kubeContext: "local",
+          host: "localhost",
+          secrets: { path: vaultPath },
+          kafka: { kind: "external", brokerList: [this.kafka.bootstrap] },
+          registry: { url: this.registry.url },
+          influxdb: { url: this.influxdb.url },
+          clients: {
+            [client]: {
+              connectors: {
+                all: { requests: { cpu: "50m", memory: "96Mi" }, limits: { cpu: "2", memory: "256Mi" } },
+              },
+            },
+          },
+        },
+      },
+    };
+  }
+
+  /** Values of its secrets, by Vault path and field. */
+  secrets(): Record<string, string> {
+    const fields = {
+      "influxdb-password": this.influxdb.password,
+      "influxdb-token": this.influxdb.token,
+      "efdreader-password": "cluster-efdreader",
+      [`${client}-writer-password`]: "cluster-writer",
+    };
+    return Object.fromEntries(Object.entries(fields).map(([field, value]) => [`${vaultPath}#${field}`, value]));
+  }
+
+  /** Runs the set-up's CronJob once, as it runs every few minutes. @returns The last line of its log. */
+  setUp(node: Node): string {
+    const kubectl = (...args: string[]) => node.kubectl("--namespace", environment, ...args);
+    kubectl("create", "job", "set-up", "--from=cronjob/sasquatch-influxdb-setup");
+    try {
+      kubectl("wait", "--for=condition=Complete", "job/set-up", "--timeout=120s");
+    } catch (error) {
+      throw new Error(node.logs(environment, "job-name=set-up"), { cause: error });
+    }
+    return kubectl("logs", "job/set-up").trim().split("\n").at(-1)!;
+  }
+
+  /** Sends one batch of records. */
+  async send(): Promise<void> {
+    const type = typeOf(schema);
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(this.schemaId, 1);
+    const messages = Array.from({ length: batch }, (_, index) => {
+      const n = this.sent + index + 1;
+      const value = { private_efdStamp: this.beganSeconds + n / 1000, n };
+      return { value: Buffer.concat([head, type.toBuffer(value)]) };
+    });
+    await this.producer.send({ topic: kafkaTopic, messages });
+    this.sent += batch;
+  }
+
+  /**
+   * Ends the connector's pod while it works, as a node that dies does, and sends on until another one writes.
+   * @returns Points that were stored when it ended.
+   */
+  async loseConnector(node: Node): Promise<number> {
+    const [pod] = this.connectors(node);
+    await this.send();
+    await until("the connector to have begun", async () => (await this.stored()).count > 0, { pollMs: 20 });
+    for (let i = 0; i < 10; i++) await this.send();
+    node.kubectl("--namespace", environment, "delete", "pod", pod!, "--grace-period=0", "--force", "--wait=false");
+    const { count } = await this.stored();
+    await this.send();
+    return count;
+  }
+
+  /** Waits until every record is a point; gives their number and the sum of their `n`. */
+  async settled(node: Node): Promise<{ count: number; sum: number }> {
+    await until(`${this.sent} points`, async () => (await this.stored()).count >= this.sent, {
+      timeoutMs: 120_000,
+      pollMs: 500,
+      state: async () => ({ stored: await this.stored(), log: node.logs(environment, connectorLabel) }),
+    });
+    return this.stored();
+  }
+
+  /** Names of the connector's pods that shall live. */
+  connectors(node: Node): string[] {
+    return node
+      .list("pods", environment)
+      .filter(({ metadata, status }) => status.phase === "Running" && !metadata.deletionTimestamp)
+      .filter(({ metadata }) => metadata.labels["app.kubernetes.io/component"] === "connector")
+      .map(({ metadata }) => metadata.name as string);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.admin.disconnect(), this.producer.disconnect()]);
+    await Promise.all([this.registry.stop(), this.kafka.stop()]);
+  }
+
+  private async stored(): Promise<{ count: number; sum: number }> {
+    const q = `SELECT count("n"), sum("n") FROM "${kafkaTopic}"`;
+    const response = await fetch(
+      `${this.influxdb.url}/query?${new URLSearchParams({ db: client, rp: "autogen", q })}`,
+      {
+        headers: { authorization: `Token ${this.influxdb.token}` },
+        signal: AbortSignal.timeout(10_000),
+      },
+    );
+    const { results } = (await response.json()) as { results?: { series?: { values: number[][] }[] }[] };
+    const [, count = 0, sum = 0] = results?.[0]?.series?.[0]?.values[0] ?? [];
+    return { count, sum };
+  }
+}
+
+const connectorLabel = "app.kubernetes.io/component=connector";
+
+/** Registers a schema as its producer would; gives its id. */
+export async function register(registryUrl: string, subject: string, definition: object): Promise<number> {
+  const response = await fetch(`${registryUrl}/subjects/${encodeURIComponent(subject)}/versions`, {
+    method: "POST",
+    headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
+    body: JSON.stringify({ schema: JSON.stringify(definition) }),
+    signal: AbortSignal.timeout(20_000),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`The registry answers ${response.status}: ${text}`);
+  return (JSON.parse(text) as { id: number }).id;
+}
