@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { cameras } from "../../../workloads/src/lib/cameras";
-import { parseRawPath, type RawName, rawKey } from "../../../workloads/src/lib/rawPath";
+import { parseRawPath, type RawName, RawPathError, rawKey } from "../../../workloads/src/lib/rawPath";
 
 const detectorOf = (key: string) => parseRawPath(key).detector;
 
@@ -75,6 +76,22 @@ test.each([
 
 test("a key of very many segments is refused before the pattern looks for longer than anyone waits", () => {
   expect(() => parseRawPath(`HSC/${"1/".repeat(400)}`)).toThrow("it has too many characters or segments");
+});
+
+test("whatever a key is, it is read or refused by name", () => {
+  const part = fc.constantFrom("LSSTCam", "LSSTCam-imSim", "HSC", "x", "1", "20260603", "MC_O_20260603_000042", "_R22_S11.fits", "_1_R01_S01.f", ".fits", "_", "\0", "é"); // prettier-ignore
+  const key = fc.array(fc.oneof(part, fc.constant("/")), { maxLength: 40 }).map((parts) => parts.join(""));
+  fc.assert(
+    fc.property(key, (text) => {
+      try {
+        const { camera, detector, exposureId } = parseRawPath(text);
+        expect([camera.detectorIds.includes(detector), Number.isSafeInteger(exposureId)]).toEqual([true, true]);
+      } catch (error) {
+        if (!(error instanceof RawPathError)) throw error;
+      }
+    }),
+    { numRuns: 500 },
+  );
 });
 
 test("the error names the key and says what to do", () => {
