@@ -1,12 +1,13 @@
 import { execFile } from "node:child_process";
-import { cpSync, existsSync, readdirSync, readFileSync, readlinkSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
-import { ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { Redis } from "ioredis";
 import { Kafka, logLevel } from "kafkajs";
 import type { LocalStack, StatusReport, SupervisorClient } from "../../local/runner";
 import type { ExposureRows } from "../../local/runner/first-rows";
+import type { VisitJourney } from "../../local/runner/first-visits";
 import type { ProcessRecord } from "../../local/runner/registry";
 import { clientOf } from "../../local/camera";
 import { awaitStored, countPoints, type Stored } from "../../local/efd/awaitStored";
@@ -15,6 +16,7 @@ import { fillTelemetry, simulatedTopics } from "../../local/efd/fillTelemetry";
 import { countRows, isEvent, samplesOf, signalsOf } from "../../local/efd/telemetry";
 import { isAlive, type ProcessId } from "../../local/process";
 import type { StackVerified } from "../../local/verify";
+import type { UploadedGroup } from "../../workloads/src/upload/upload";
 import { registryRows } from "../support/butler";
 import { testFolder, until } from "../support/network";
 import { root } from "../support/pod";
@@ -65,17 +67,49 @@ interface Up {
     readonly ingestSeconds: number;
     readonly telemetry: Stored;
     readonly rows: ExposureRows;
+    readonly visits: readonly VisitJourney[];
   };
 }
 
-/** Processes of a checkout that stay; those of schedules come and go. */
+/** Processes of a checkout that stay; those of schedules and prompt workers come and go. */
 const recorded = (checkout: string) => {
   const file = join(checkout, ".usdf/processes.json");
   const all = Object.entries(JSON.parse(readFileSync(file, "utf8")) as Record<string, ProcessRecord>);
-  return Object.fromEntries(all.filter(([key]) => !/transformed-efd|reconcile|setup/.test(key)));
+  return Object.fromEntries(all.filter(([key]) => !/transformed-efd|reconcile|setup|prompt-keda/.test(key)));
 };
 const supervisorOf = (checkout: string) =>
   JSON.parse(readFileSync(join(checkout, ".usdf/supervisor.json"), "utf8")) as ProcessId;
+
+/** Detector and raws of each commit that the workers' pipelines made for a group, as their files tell. */
+function commitsOf(checkout: string, instrument: string, group: string): [detector: number, ...keys: string[]][] {
+  const pods = join(checkout, ".usdf/pods", `prompt-keda-${instrument.toLowerCase()}`);
+  const folders = readdirSync(pods).map((pod) => join(pods, pod, "tmp-butler/commits", instrument, group));
+  const files = folders.filter(existsSync).flatMap((path) => readdirSync(path).map((name) => join(path, name)));
+  const commits = files.map((file): [number, ...string[]] => {
+    const { raws } = JSON.parse(readFileSync(file, "utf8")) as { raws: string[] };
+    return [Number(basename(file)), ...raws];
+  });
+  return commits.sort(([a], [b]) => a - b);
+}
+
+/** The same as it must be: the raws of the bucket whose sidecars name the group. */
+async function rawsOf(checkout: string, instrument: string, group: string): Promise<[detector: number, key: string][]> {
+  const { s3, bucket } = await stackOf(checkout);
+  const client = clientOf({ ...s3, name: bucket.name });
+  const { Contents = [] } = await client.send(
+    new ListObjectsV2Command({ Bucket: bucket.name, Prefix: `${instrument}/` }),
+  );
+  const raws = Contents.map(async ({ Key }) => {
+    const [, stem, row, column] = /^(.*_S(\d)(\d))\.json$/.exec(Key!) ?? [];
+    if (stem === undefined) return [];
+    const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket.name, Key }));
+    const { GROUPID } = JSON.parse(await Body!.transformToString()) as { GROUPID: string };
+    return GROUPID === group ? [[3 * Number(row) + Number(column), `${stem}.fits`] as [number, string]] : [];
+  });
+  const found = (await Promise.all(raws)).flat();
+  client.destroy();
+  return found.sort(([a], [b]) => a - b);
+}
 
 /** Every process of the machine that works in a checkout or was started with a path of it. */
 function processesOf(checkout: string): string[] {
@@ -123,6 +157,8 @@ describe("usdf up", () => {
       json<Up>(two, "up", "--instrument", "LATISS"),
     ]);
     expect([first.journey?.files, second.journey?.files]).toEqual([9, 1]);
+    const visited = ({ journey }: Up) => journey?.visits.map(({ instrument, detectors }) => [instrument, detectors]);
+    expect([first, second].map(visited)).toEqual([[["LSSTComCam", 9], ["LATISS", 1]], [["LATISS", 1]]]); // prettier-ignore
     expect(first.network).not.toBe(second.network);
   }, 240_000);
 
@@ -143,6 +179,50 @@ describe("usdf up", () => {
     for (const { name, address } of pods) expect(table).toMatch(new RegExp(`${name} .*yes.*${address}`));
     expect((await usdf(one, "logs", "enqueue")).stdout).toContain("Enqueued embargo@rubin-summit/LSSTComCam/");
   }, 60_000);
+
+  it("has given each raw to the worker of its detector, which committed it once", async () => {
+    for (const [checkout, { journey }] of [
+      [one, first],
+      [two, second],
+    ] as const)
+      // prettier-ignore
+      for (const { instrument, group, detectors } of journey!.visits) {
+        const commits = commitsOf(checkout, instrument, group);
+        expect(commits).toHaveLength(detectors);
+        expect(commits).toEqual(await rawsOf(checkout, instrument, group));
+      }
+    const { scaled } = await statusOf(one);
+    expect(scaled.map(({ name, waiting, failed }) => [name, waiting, failed])).toEqual([
+      ["prompt-keda-latiss", 0, 0],
+      ["prompt-keda-lsstcomcam", 0, 0],
+      ["prompt-keda-lsstcam", 0, 0],
+    ]);
+    expect((await usdf(one, "status")).stdout).toMatch(/prompt-keda-lsstcomcam +\d +3 +0 +0 well, 0 failed/);
+  }, 60_000);
+
+  it("plays the observatory: raws of the simulated camera, and those of its own Butler, go to the workers as new groups", async () => {
+    const config = join(folder.dir, "comcam.yaml");
+    const repo = (await stackOf(one)).butlerRepo;
+    const where = `exposure = ${first.journey!.rows.exposureId}`;
+    writeFileSync(config, JSON.stringify({ instrument: "LSSTComCam", repo, query: { collections: "LSSTComCam/raw/all", where } })); // prettier-ignore
+    const now = ["--interval", "0", "--slew", "0"];
+    for (const words of [
+      ["upload", "LSSTComCam", "1"],
+      ["upload-from-repo", config, "1"],
+    ]) {
+      // prettier-ignore
+      const { groups } = await json<{ groups: UploadedGroup[] }>(one, "prompt", ...words, ...now);
+      const [{ group, files }] = groups as [UploadedGroup];
+      expect(files).toBe(9);
+      await until("all commits", () => commitsOf(one, "LSSTComCam", group).length === 9, { timeoutMs: 60_000 });
+      expect(commitsOf(one, "LSSTComCam", group)).toEqual(await rawsOf(one, "LSSTComCam", group));
+    }
+    const tooMany = await usdf(one, "prompt", "upload-from-repo", config, "2");
+    expect([tooMany.code, tooMany.stderr]).toEqual([
+      1,
+      `usdf: 2 groups were asked for, but ${repo} (LSSTComCam/raw/all where ${where}) has 1. Ask for fewer, or put more there.\n`,
+    ]);
+  }, 120_000);
 
   it("has summarised the telemetry of the exposure, and every value is that of the simulator's formula", async () => {
     const { efd } = await stackOf(one);
@@ -358,10 +438,13 @@ describe("usdf up", () => {
 
   it("finds what a supervisor that was killed left running, and takes it over", async () => {
     const before = recorded(one);
+    const workers = async () => (await statusOf(one)).pods.filter(({ controller }) => /^ScaledJob/.test(controller)).map(({ name, containers }) => [name, containers[0]!.pid]).sort(); // prettier-ignore
+    const workersBefore = await workers();
     process.kill(supervisorOf(one).pid, "SIGKILL");
     expect((await usdf(one, "status")).code).toBe(3);
     await json<Up>(one, "up", "--no-exposure");
     expect(recorded(one)).toEqual(before);
+    expect(await workers()).toEqual(workersBefore);
     expect((await json<{ healthy: boolean }>(one, "status")).healthy).toBe(true);
   }, 120_000);
 
@@ -382,7 +465,7 @@ describe("usdf up", () => {
     const redis = await redisOf(one);
     const groups = await redis.keys("GROUP:*");
     redis.disconnect();
-    expect(groups).toHaveLength(18);
+    expect(groups).toHaveLength(9 + 1 + 9 + 9 + 9); // up with its LATISS visit, two uploads, camera send
     expect((await usdf(one, "down")).code).toBe(0);
     expect(all.filter(isAlive)).toEqual([]);
     expect(processesOf(one)).toEqual([]);
@@ -395,7 +478,7 @@ describe("usdf up", () => {
     expect(up.network).toBe(first.network);
     const again = await redisOf(one);
     const groupsAgain = await again.keys("GROUP:*").finally(() => again.disconnect());
-    expect(groupsAgain).toHaveLength(27);
+    expect(groupsAgain).toHaveLength(groups.length + 9 + 1);
   }, 240_000);
 
   it("down without a supervisor ends what it left, and --purge removes the data", async () => {

@@ -223,7 +223,7 @@ it("counts on from the bucket, keeps the time of the files when asked to, and ta
   await expect(run({ ...options, N_GROUPS: "3" })).rejects.toThrow(
     "3 groups were asked for, but the pool unobserved/LATISS/ in bucket rubin-pp-dev-users has 2. Ask for fewer, or put more there.",
   );
-  await putPool("LATISS/20251001/AT_O_20251001_000050/AT_O_20251001_000050_R00_S00.fits", "");
+  await putPool("LATISS/20251001/AT_O_20251001_000050/AT_O_20251001_000050_R00_S00.fits", "no file");
   await expect(run({ ...options, N_GROUPS: "1" })).rejects.toThrow(
     '"unobserved/LATISS/20251001/AT_O_20251001_000050/AT_O_20251001_000050_R00_S00.fits" of the pool has no sidecar: ' +
       'put "unobserved/LATISS/20251001/AT_O_20251001_000050/AT_O_20251001_000050_R00_S00.json" beside it.',
