@@ -57,8 +57,9 @@ async function measure(stand: ConnectorStand): Promise<BenchResult[]> {
   const parked = new Set([...dead.values()].map(({ message }) => String(message.value)));
   const isMissing = (n: number) => (isPoison(n) ? !parked.has(`poison ${n}`) : !stored.has(n));
   const restarts = pods.reduce((sum, pod) => sum + pod.restarts, 0);
-  const about = `connector, ${rounds} s of members that come and go (${restarts} restarts), ${sent.toLocaleString("en-US")} records`;
+  const about = `connector, ${rounds} s of members that come and go, ${sent.toLocaleString("en-US")} records`;
   return [
+    { name: `${about}: restarts`, unit: "restarts", figure: restarts, bound: { atLeast: rounds / 4 } },
     { name: `${about}: records in neither bucket nor dead letters`, unit: "records", figure: numbers.filter(isMissing).length, bound: { atMost: 0 } }, // prettier-ignore
     { name: `${about}: points and dead letters of no record`, unit: "records", figure: stored.size + parked.size - sent, bound: { atMost: 0, atLeast: 0 } }, // prettier-ignore
     { name: `${about}: everything stored after its end`, unit: "s", figure: seconds, bound: { atMost: 60 } },

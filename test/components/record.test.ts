@@ -1,4 +1,5 @@
 import { type RecordedStack, recordStack, secretMark } from "../../local/record";
+import { recorded } from "../support/recorded";
 
 const stack = (config: object) => ({ config: { "usdf:embargo": config } });
 const environment = { kubeContext: "c", bucket: "b", butlerRepo: "s3://b/butler.yaml" };
@@ -6,13 +7,13 @@ const types = ({ resources }: RecordedStack) => resources.map(({ type, name }) =
 
 describe("recordStack", () => {
   it("records several stacks in one process, each by itself, the same each time", async () => {
-    const [dev, prod, again] = await Promise.all([recordStack("dev"), recordStack("prod"), recordStack("dev")]);
+    const [dev, prod, again] = await Promise.all([recorded("dev"), recorded("prod"), recordStack("dev")]);
     expect(types(again)).toEqual(types(dev));
-    for (const [recorded, isProd] of [
+    for (const [one, isProd] of [
       [prod, true],
       [again, false],
     ] as const)
-      expect(recorded.resources.some(({ name }) => name.startsWith("summit"))).toBe(isProd);
+      expect(one.resources.some(({ name }) => name.startsWith("summit"))).toBe(isProd);
     expect(Object.keys(again.outputs.embargo as object)).toEqual(["pp-dev", "test"]);
   });
 
