@@ -217,7 +217,7 @@ export class Gateway {
   private async giveBackOwn(counts: boolean): Promise<void> {
     const { redis, target, consumer } = this.options;
     const { stream, consumerGroup } = target;
-    const held = (await redis.xpending(stream, consumerGroup, "-", "+", 10, consumer)) as [string][];
+    const held = (await redis.xpending(stream, consumerGroup, "-", "+", 100, consumer)) as [string][];
     for (const [id] of held) {
       const found = (await redis.xrange(stream, id, id))[0];
       const reason = "The worker ended, or lost Redis, while it held the visit";

@@ -224,7 +224,7 @@ export class PipelineChild {
     const { current, onLost } = this;
     this.child = this.current = undefined;
     this.isReady = false;
-    current?.reject(new PipelineLostError(reason, inOrder && !current.heard));
+    current?.reject(new PipelineLostError(reason, inOrder && this.why === undefined && !current.heard));
     if (onLost) onLost(reason);
     else if (!this.closed) this.options.log.info({ reason }, "The pipeline ended; it is started again");
   }
