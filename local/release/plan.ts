@@ -65,9 +65,8 @@ export async function planRelease(environment: string, tag: string, options: Rel
     throw new CommandError(`${environment} has no service of "${one}": ${all.join(", ")}.`, exitCodes.usage);
   const file = join(folder, `Pulumi.${stack}.yaml`);
   const before = await readFile(file, "utf8");
-  const document = readStackDocument(before);
-  const edits = tagChanges(document, environment, { all, chosen, tag });
-  const text = withTags(document, edits);
+  const edits = tagChanges(readStackDocument(before), environment, { all, chosen, tag });
+  const text = withTags(before, edits);
   const [old, now] = [await recorded(stack, before), await recorded(stack, text)];
   const changes = changesBetween(old, now).filter((one) => one.environment === `prompt-${environment}`);
   const touched = now.objects.filter(({ file: own }) => changes.some((one) => one.file === own));
