@@ -1,7 +1,17 @@
+import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { OutputsKafkaConfig } from "../config";
 import { listeners } from "../kafka";
-import { type Container, customResource, type EnvValue, envVars, type Volume, Workload } from "../platform";
+import {
+  awaited,
+  givenByCluster,
+  type Container,
+  customResource,
+  type EnvValue,
+  envVars,
+  type Volume,
+  Workload,
+} from "../platform";
 import { declarePlace, type Environment, identity, labelsOf, type Place } from "./environment";
 import { passwordField, PromptKafka } from "./kafka";
 
@@ -151,7 +161,7 @@ export class OutputsKafka extends pulumi.ComponentResource {
   ): void {
     const { name } = container;
     const scales = name === "prompt-pub";
-    new Workload(
+    const workload = new Workload(
       `${environment.prefix}-${name}`,
       {
         ...identity(environment, place, name),
@@ -164,6 +174,15 @@ export class OutputsKafka extends pulumi.ComponentResource {
         ],
       },
       { parent: this },
+    );
+    // A StatefulSet names its pods by a Service, although nobody calls them.
+    new k8s.core.v1.Service(
+      `${environment.prefix}-${name}`,
+      {
+        metadata: { name, namespace: place.namespace, labels: workload.labels, annotations: awaited.nothing },
+        spec: { clusterIP: "None", selector: { ...workload.selector } },
+      },
+      { parent: this, ignoreChanges: givenByCluster },
     );
   }
 }

@@ -80,14 +80,15 @@ describe("outputs of a stack", () => {
 });
 
 describe("outputs that another program reads", () => {
-  const whole = { apiVersion: 1, versions: { usdf: "1.0.0" }, embargo: {}, efd: {}, sasquatch: {}, ceph: {} };
+  const systems = { embargo: {}, efd: {}, sasquatch: {}, prompt: {}, ceph: {} };
+  const whole = { apiVersion: 1, versions: { usdf: "1.0.0" }, ...systems };
   const read = (outputs: unknown) => () => readOutputs("organization/usdf/prod", outputs);
 
   it("may have more than this version knows", () =>
     expect(read({ ...whole, versions: { usdf: "1.0.0", more: 1 }, later: {} })()).toEqual(whole));
 
-  it("may be of an earlier version, which had no transformed EFD and no Sasquatch", () => {
-    const { efd: _, sasquatch: __, ...earlier } = whole;
+  it("may be of an earlier version, which had neither transformed EFD nor Sasquatch nor Prompt Processing", () => {
+    const { efd: _, sasquatch: __, prompt: ___, ...earlier } = whole;
     expect(read(earlier)()).toEqual(whole);
   });
 

@@ -14,6 +14,7 @@ const vault = {
   authMounts: {
     ...{ "usdf-embargo-dmz": "k8s/dmz", "usdf-consdb": "k8s/consdb", c: "k8s/c" },
     ...{ "summit-lsp": "k8s/summit", "base-lsp": "k8s/base", "usdf-rsp": "k8s/rsp" },
+    ...{ "usdf-prompt-processing": "k8s/prompt" },
   },
 };
 const environments = { e: { kubeContext: "c", bucket: "b", profile: "p", butlerRepo: "s3://b/butler.yaml" } };
@@ -33,17 +34,26 @@ describe("who reads the secrets of an environment in Vault", () => {
     const yaml = readStackYaml("prod");
     yaml.config["usdf:platform"] = { ...(yaml.config["usdf:platform"] as object), vault };
     const recorded = await recordStack("prod", { config: yaml });
+    // Their namespace is called so in several clusters.
     const [ofSasquatch, others] = [true, false].map((is) =>
-      policies(recorded).filter(({ name }) => /^usdf-prod-sasquatch-/.test(name) === is),
+      policies(recorded).filter(({ name }) => /^usdf-prod-.*sasquatch/.test(name) === is),
     ) as [Record<string, any>[], Record<string, any>[]];
     const grants = ofSasquatch.map(({ name, policy }) => [name, ...policy.matchAll(/path "(secret\/.*)"/g)].flat());
     const path = (name: string) => `secret/data/rubin/sasquatch/${name}`;
-    expect(grants.map(([name, , ...paths]) => `${name} ${paths.join()}`).sort()).toEqual(
-      ["base", "summit", "usdfprod"].map((name) => `usdf-prod-sasquatch-${name} ${path(name)}`),
+    expect(grants.map(([name, , ...paths]) => `${name} ${paths.join()}`).sort()).toEqual([
+      "usdf-prod-prompt-usdfprod-prompt-processing-sasquatch secret/data/rubin/usdf-prompt-processing/sasquatch",
+      ...["base", "summit", "usdfprod"].map((name) => `usdf-prod-sasquatch-${name} ${path(name)}`),
+    ]);
+    const ofPrompt = others.flatMap(
+      ({ name }) => /^usdf-prod-prompt-usdfprod-prompt-processing-(.*)/.exec(name)?.[1] ?? [],
     );
-    const names = others.map(({ name }) => name.replace(/^usdf-prod-(embargo|efd)-/, ""));
+    expect(ofPrompt).toEqual(expect.arrayContaining(["next-visit-fan-out", "prompt-keda-lsstcam", "prompt-redis"]));
+    const names = others.map(({ name }) =>
+      name.replace(/^usdf-prod-(embargo|efd|prompt-usdfprod-prompt-processing)-/, ""),
+    );
     const ofEfd = ["prod-latiss", "prod-lsstcam", "prod-lsstcomcam"];
-    expect(names.sort()).toEqual(["bts", "lfa", ...ofEfd, "sts", "summit", "summit-new", "tts"]);
+    const ofEmbargo = ["bts", "lfa", "sts", "summit", "summit-new", "tts"];
+    expect(names.sort()).toEqual([...ofEmbargo, ...ofEfd, ...ofPrompt].sort());
     for (const name of names) {
       const objects = new Objects(recorded, name);
       const used = objects.names("ExternalSecret").flatMap((secret) => {
@@ -52,7 +62,9 @@ describe("who reads the secrets of an environment in Vault", () => {
         return data.map(({ remoteRef }: any) => remoteRef.key.replace("secret/", "secret/data/"));
       });
       const { policy } = policies(recorded).find((one) =>
-        one.name.endsWith(`-${ofEfd.includes(name) ? "efd" : "embargo"}-${name}`),
+        one.name.endsWith(
+          `-${ofPrompt.includes(name) ? "processing" : ofEfd.includes(name) ? "efd" : "embargo"}-${name}`,
+        ),
       )!;
       const granted = [...policy.matchAll(/^path "(secret\/.*)" \{\n {2}capabilities = \["read"\]\n\}$/gm)].map(
         ([, path]) => path,

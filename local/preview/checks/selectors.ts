@@ -38,21 +38,27 @@ export function checkSelectors(objects: readonly DeclaredObject[]): StackFinding
   });
 }
 
-/** Kinds whose pods Strimzi makes. */
-const strimziKinds = ["Kafka", "KafkaConnect", "KafkaMirrorMaker2", "KafkaBridge"];
+/** Kinds whose pods an operator makes, and the label that these have with the object's name. */
+const operatorKinds: Readonly<Record<string, string>> = {
+  Kafka: "strimzi.io/cluster",
+  KafkaConnect: "strimzi.io/cluster",
+  KafkaMirrorMaker2: "strimzi.io/cluster",
+  KafkaBridge: "strimzi.io/cluster",
+  Cluster: "cnpg.io/cluster",
+  Pooler: "cnpg.io/poolerName",
+};
 
-/** Whether pods that are selected are those that Strimzi makes for an object of the namespace. */
+/** Whether pods that are selected are those that an operator makes for an object of the namespace; all pods are, too. */
 function isOfOperator(selector: LabelSelector | undefined, group: readonly DeclaredObject[]): boolean {
-  const { "strimzi.io/cluster": cluster, "strimzi.io/kind": kind } = selector?.matchLabels ?? {};
-  return (
-    cluster !== undefined &&
-    group.some(
-      (object) =>
-        strimziKinds.includes(object.kind) &&
-        (kind ?? object.kind) === object.kind &&
-        (object.content as Manifest).metadata.name === cluster,
-    )
-  );
+  const { matchLabels = {}, matchExpressions = [] } = selector ?? {};
+  const all = Object.keys(matchLabels).length === 0 && matchExpressions.length === 0;
+  const kind = matchLabels["strimzi.io/kind"];
+  return group.some((object) => {
+    const label = operatorKinds[object.kind];
+    if (label === undefined) return false;
+    if (all) return true;
+    return (kind ?? object.kind) === object.kind && matchLabels[label] === (object.content as Manifest).metadata.name;
+  });
 }
 
 function podsAmong(objects: readonly DeclaredObject[]): Pods[] {
