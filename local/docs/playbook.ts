@@ -90,6 +90,7 @@ function pipelinesSection(services: readonly ResolvedService[]): string {
         return [kind, which, place.join(", "), pipelines.length === 0 ? "nothing" : codes(pipelines)];
       }),
     );
+    if (service.pipelines.unmatchedSurvey === "fail") rows.push(["both", "any other", "", "an error"]);
     return `### ${service.instrument}\n\n${table(["stage", "survey", "where", "pipelines, tried in order"], rows)}`;
   });
   return `## Which pipelines run\n\nThe first line that fits a visit decides.\n\n${parts.join("\n\n")}`;
@@ -144,7 +145,7 @@ function topicsSection(environment: PromptEnvironment, services: readonly Resolv
 }
 
 function days(seconds: number): string {
-  return seconds % 86_400 === 0 ? `${seconds / 86_400} d` : `${seconds / 3600} h`;
+  return `${Math.round(seconds / 8_640) / 10} d`;
 }
 
 function endpointsSection({
