@@ -49,10 +49,12 @@ export = async function program(): Promise<Outputs> {
     return [name, new Sasquatch(args, { providers: providersOf(kubeContext) }).outputs] as const;
   });
 
-  const promptProcessing = prompts.map(([name, { kubeContext }]) => {
-    const args = { prompt: prompt!, environment: name, platform };
-    return [name, new PromptProcessing(args, { providers: providersOf(kubeContext) }).outputs] as const;
-  });
+  const promptProcessing = new Map(
+    prompts.map(([name, { kubeContext }]) => {
+      const args = { prompt: prompt!, environment: name, platform };
+      return [name, new PromptProcessing(args, { providers: providersOf(kubeContext) })] as const;
+    }),
+  );
 
   const gateways: Outputs<StackOutputs["ceph"]> = {};
   for (const [name, endpoint] of Object.entries(ceph.endpoints)) {
@@ -60,13 +62,12 @@ export = async function program(): Promise<Outputs> {
       endpoint,
       managesPolicies: ceph.bucketPolicies === "managed",
       protectTopics: platform.protectData,
-      receiverOf: ({ to, pushEndpoint, opaqueDataFrom }) =>
-        to
-          ? ingest[to.environment!]!.receiver()
-          : {
-              pushEndpoint: pushEndpoint!,
-              opaqueData: opaqueDataFrom && secretValue(opaqueDataFrom, platform.secrets, { provider: vault }),
-            },
+      receiverOf: ({ to, pushEndpoint, opaqueDataFrom }) => {
+        if (to?.prompt !== undefined) return promptProcessing.get(to.prompt)!.fileNotifications!.receiver();
+        if (to !== undefined) return ingest[to.environment!]!.receiver();
+        const opaqueData = opaqueDataFrom && secretValue(opaqueDataFrom, platform.secrets, { provider: vault });
+        return { pushEndpoint: pushEndpoint!, opaqueData };
+      },
     });
     const topics = Object.entries(endpoint.topics).map(([topic, { to }]) => {
       return [topic, { arn: topicArns[topic]!, environment: to?.environment }];
@@ -80,7 +81,7 @@ export = async function program(): Promise<Outputs> {
     embargo: Object.fromEntries(environments.map(([name]) => [name, ingest[name]!.outputs])),
     efd: Object.fromEntries(transformed),
     sasquatch: Object.fromEntries(timeSeries),
-    prompt: Object.fromEntries(promptProcessing),
+    prompt: Object.fromEntries([...promptProcessing].map(([name, { outputs }]) => [name, outputs])),
     ceph: gateways,
   };
 };

@@ -60,8 +60,8 @@ const topic = z
           .optional()
           .describe("Environment of prompt processing in this stack: the topic of this name in its fileNotifications."),
       })
-      .refine((to) => (to.environment === undefined) !== (to.prompt === undefined), {
-        error: "must have either environment or prompt",
+      .refine((to) => to.environment !== undefined || to.prompt !== undefined, {
+        error: "must have environment or prompt, or both where enqueue reads prompt's Kafka",
       })
       .optional()
       .describe("Feed what reads notifications in an environment of this stack."),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { nearest } from "../../workloads/src/lib/contract";
-import { cephSchema } from "./ceph";
+import { cephSchema, type CephTopic } from "./ceph";
 import { type EfdConfig, efdSchema } from "./efd";
 import { type EmbargoConfig, embargoSchema } from "./embargo";
 import { type PlatformConfig, platformSchema } from "./platform";
@@ -28,36 +28,39 @@ export const stackSchema = z
       for (const [topicName, topic] of Object.entries(endpoint.topics)) {
         if (topic.to === undefined) continue;
         const at = ["ceph", "endpoints", endpointName, "topics", topicName, "to"];
-        if (topic.to.environment === undefined) {
-          const message = promptTopicFault(stack.prompt, topic.to.prompt!, topicName);
-          if (message !== undefined) context.addIssue({ code: "custom", path: [...at, "prompt"], message });
-          continue;
-        }
-        const path = [...at, "environment"];
-        const environment = environments[topic.to.environment];
-        const kafka = environment?.enqueue.kafka;
-        if (environment === undefined) {
-          const known = Object.keys(environments).join(", ") || "none";
-          const message = `is "${topic.to.environment}", not an environment of embargo in this stack (${known})`;
-          context.addIssue({ code: "custom", path, message });
-        } else if (kafka !== undefined && kafka.topic !== topicName) {
-          const message = `is "${topic.to.environment}", whose enqueue reads Kafka topic "${kafka.topic}"; name this topic so`;
-          context.addIssue({ code: "custom", path, message });
-        }
+        for (const [key, message] of receiverFaults(stack, topicName, topic.to))
+          context.addIssue({ code: "custom", path: [...at, key], message });
       }
     }
   });
 
-/** Why a topic of a gateway cannot feed an environment of prompt processing. */
-function promptTopicFault(prompt: PromptConfig | undefined, name: string, topic: string): string | undefined {
-  const environments = prompt?.environments ?? {};
-  if (!Object.hasOwn(environments, name)) {
-    const known = Object.keys(environments).join(", ") || "none";
-    return `is "${name}", not an environment of prompt processing in this stack (${known})`;
-  }
-  const topics = Object.keys(environments[name]!.fileNotifications?.topics ?? {});
-  if (topics.includes(topic)) return undefined;
-  return `is "${name}", whose fileNotifications have topics ${topics.join(", ") || "none"}; add ${topic} there`;
+/** Why a topic of a gateway cannot feed what it is `to`. */
+function receiverFaults(
+  { embargo, prompt }: { embargo?: EmbargoConfig; prompt?: PromptConfig },
+  topic: string,
+  to: NonNullable<CephTopic["to"]>,
+): ["environment" | "prompt", string][] {
+  const faults: ["environment" | "prompt", string][] = [];
+  const known = (environments: object) => Object.keys(environments).join(", ") || "none";
+  const environments = embargo?.environments ?? {};
+  const kafka = to.environment === undefined ? undefined : environments[to.environment]?.enqueue.kafka;
+  if (to.environment !== undefined && environments[to.environment] === undefined)
+    faults.push(["environment", `is "${to.environment}", not an environment of embargo in this stack (${known(environments)})`]); // prettier-ignore
+  else if (kafka !== undefined && kafka.topic !== topic)
+    faults.push(["environment", `is "${to.environment}", whose enqueue reads Kafka topic "${kafka.topic}"; name this topic so`]); // prettier-ignore
+  if (to.prompt === undefined) return faults;
+  const prompts = prompt?.environments ?? {};
+  const notifications = prompts[to.prompt]?.fileNotifications;
+  const topics = Object.keys(notifications?.topics ?? {});
+  if (prompts[to.prompt] === undefined)
+    faults.push(["prompt", `is "${to.prompt}", not an environment of prompt processing in this stack (${known(prompts)})`]); // prettier-ignore
+  else if (!topics.includes(topic))
+    faults.push(["prompt", `is "${to.prompt}", whose fileNotifications have topics ${topics.join(", ") || "none"}; add ${topic} there`]); // prettier-ignore
+  const { host, address } = notifications?.cluster.external?.bootstrap ?? {};
+  const place = host ?? address;
+  if (to.environment !== undefined && place !== undefined && kafka?.cluster !== `${place}:9094`)
+    faults.push(["environment", `is "${to.environment}", whose enqueue reads ${kafka?.cluster ?? "no Kafka"}, not ${place}:9094 of "${to.prompt}"`]); // prettier-ignore
+  return faults;
 }
 
 /** Where the declared Vault does not fit the environments. */

@@ -68,6 +68,7 @@ export function checkReferences(objects: readonly DeclaredObject[]): StackFindin
 
 /** The Secret that an object makes, by whatever operator, with its keys. */
 export function providedSecret({
+  apiVersion,
   kind,
   metadata,
   spec,
@@ -85,6 +86,9 @@ export function providedSecret({
     const keys = spec.templates ? Object.keys(spec.templates) : spec.keys;
     return [[metadata.name, keys ? new Set(keys as string[]) : undefined]];
   }
+  // CloudNativePG's authority. Its key is there too, which is no business of any pod.
+  if (kind === "Cluster" && apiVersion?.startsWith("postgresql.cnpg.io/"))
+    return [[`${metadata.name}-ca`, new Set(["ca.crt"])]];
   if (kind === "KafkaUser") {
     const isPassword = spec.authentication?.type === "scram-sha-512";
     const keys = isPassword ? ["password", "sasl.jaas.config"] : ["ca.crt", "user.crt", "user.key"];
