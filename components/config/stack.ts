@@ -149,7 +149,8 @@ export function loadStackConfig(raw: unknown, stack = "<stack>"): StackConfig {
     last = { text, config: result.data };
     return result.data;
   }
-  throw new StackConfigError(stack, result.error.issues.flatMap(faultsOf));
+  // What is wrong in a layer of a service is wrong in the whole, too.
+  throw new StackConfigError(stack, [...new Set(result.error.issues.flatMap(faultsOf))]);
 }
 
 function faultsOf(issue: z.core.$ZodIssue): string[] {

@@ -36,9 +36,9 @@ export function promptFaults(prompt: Prompt): Fault[] {
 }
 
 function said(issue: z.core.$ZodIssue): string {
-  if (issue.code === "invalid_type" && issue.input === undefined)
-    return `is missing (${issue.expected}): no layer gives it; put it here, or into service for all of the environment`;
-  return issue.message;
+  if (issue.input !== undefined || issue.code === "custom") return issue.message;
+  const wanted = issue.code === "invalid_type" ? issue.expected : issue.code === "invalid_value" ? issue.values.join(" or ") : "a value"; // prettier-ignore
+  return `is missing (${wanted}): no layer gives it; put it here, or into service for all of the environment`;
 }
 
 function faultsOf(service: ResolvedService, { redis, router, fileNotifications }: PromptEnvironment): Fault[] {
