@@ -13,7 +13,7 @@ export interface Receiver {
   /** What must run before the gateway pushes: its queue may stand still after a first refused connection. */
   readonly waitFor?: pulumi.Resource;
   /** How it is reached, where the receiver knows that better than the topic's configuration. */
-  readonly settings?: Pick<TopicSettings, "useSsl" | "caLocation" | "saslMechanism">;
+  readonly settings?: Pick<TopicSettings, "useSsl" | "caLocation" | "saslMechanism" | "kafkaUser" | "kafkaPassword">;
 }
 
 /** Arguments of {@link CephGateway}. */

@@ -13,7 +13,8 @@ export class NotificationTopic extends CephDynamicResource {
 
   constructor(name: string, args: NotificationTopicArgs, opts?: pulumi.CustomResourceOptions) {
     const opaqueData = pulumi.secret(args.opaqueData ?? "");
-    const props = { persistent: true, ...args, opaqueData, arn: undefined, revision: undefined };
+    const secrets = args.kafkaPassword === undefined ? {} : { kafkaPassword: pulumi.secret(args.kafkaPassword) };
+    const props = { persistent: true, ...args, ...secrets, opaqueData, arn: undefined, revision: undefined };
     super("topicProvider", "NotificationTopic", name, props, pulumi.mergeOptions(opts, secretOutputs));
   }
 }
@@ -33,5 +34,5 @@ export class BucketNotification extends CephDynamicResource {
 
 /** A digest of the opaque data is as secret as itself. */
 const secretOutputs: pulumi.CustomResourceOptions = {
-  additionalSecretOutputs: ["opaqueData", "revision", "topicRevision"],
+  additionalSecretOutputs: ["opaqueData", "kafkaPassword", "revision", "topicRevision"],
 };

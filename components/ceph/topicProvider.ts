@@ -18,6 +18,8 @@ export interface TopicInputs {
   useSsl?: boolean;
   caLocation?: string;
   saslMechanism?: string;
+  kafkaUser?: string;
+  kafkaPassword?: string;
 }
 
 /** State of a topic. */
@@ -45,12 +47,20 @@ const settings: readonly (readonly [keyof TopicInputs, string, string])[] = [
 
 /** Attributes as SNS CreateTopic takes them. The three that decide where and how are always there. */
 export function topicAttributes(inputs: Omit<TopicInputs, "rgw" | "name">): Record<string, string> {
-  const given: Record<string, unknown> = { ...inputs, persistent: inputs.persistent ?? true };
+  const pushEndpoint = withLogin(inputs);
+  const given: Record<string, unknown> = { ...inputs, pushEndpoint, persistent: inputs.persistent ?? true };
   return Object.fromEntries(
     settings
       .filter(([key]) => given[key] !== undefined || key === "opaqueData")
       .map(([key, attribute]) => [attribute, String(given[key] ?? "")]),
   );
+}
+
+/** The gateway wants the login inside the endpoint. */
+function withLogin({ pushEndpoint, kafkaUser, kafkaPassword = "" }: Omit<TopicInputs, "rgw" | "name">): string {
+  if (kafkaUser === undefined) return pushEndpoint;
+  const login = `${encodeURIComponent(kafkaUser)}:${encodeURIComponent(kafkaPassword)}`;
+  return pushEndpoint.replace("://", `://${login}@`);
 }
 
 /** Attributes with the gateway's defaults filled in, so that equal meaning compares equal. */
@@ -72,6 +82,12 @@ function settingsFrom(attributes: Record<string, string>, asked: TopicInputs): T
   for (const [key, attribute, standard] of settings) {
     const value = attributes[attribute] ?? standard;
     if (value === (wanted[attribute] ?? standard)) continue;
+    if (key === "pushEndpoint" && asked.kafkaUser !== undefined) {
+      // A login that is another one there is put again; it is kept apart, since only the password is secret in the state.
+      found.pushEndpoint = value.replace(/:\/\/[^/@]*@/, "://");
+      found.kafkaPassword = "";
+      continue;
+    }
     found[key] = /^\d+$/.test(standard) ? Number(value) : /^(true|false)$/.test(standard) ? value === "true" : value;
   }
   return found as unknown as TopicInputs;
@@ -103,7 +119,7 @@ export function topicFaults(inputs: TopicInputs): { property: string; reason: st
   // The endpoint is not shown: it may hold a password.
   if (!scheme)
     fault("pushEndpoint", "is no push endpoint. Write http://host:port/path, https://… or kafka://host:port.");
-  else if (scheme[2] && !/^https:/.test(inputs.rgw?.url ?? ""))
+  else if ((scheme[2] || inputs.kafkaUser !== undefined) && !/^https:/.test(inputs.rgw?.url ?? ""))
     fault(
       "pushEndpoint",
       "holds a password, which the gateway takes over https only. Use the https URL of the gateway.",
@@ -113,6 +129,7 @@ export function topicFaults(inputs: TopicInputs): { property: string; reason: st
     useSsl: "kafka",
     caLocation: "kafka",
     saslMechanism: "kafka",
+    kafkaUser: "kafka",
     verifySsl: "https",
     cloudEvents: "http",
   };

@@ -31,7 +31,7 @@ export interface BucketPolicyArgs {
 
 /** What a topic can be told: attribute names of Ceph's CreateTopic, with units. */
 export interface TopicSettings {
-  /** Where notifications go: `http://host:port/path`, `https://…`, or `kafka://[user:password@]host:port` (Kafka topic = topic name). */
+  /** Where notifications go: `http://host:port/path`, `https://…`, or `kafka://host:port` (Kafka topic = topic name). */
   readonly pushEndpoint: Input<string>;
   /** `OpaqueData`: handed to the receiver with each notification; our webhook takes it as its secret. @defaultValue "" */
   readonly opaqueData?: Input<string>;
@@ -56,7 +56,10 @@ export interface TopicSettings {
   readonly useSsl?: Input<boolean>;
   /** `kafka` with TLS only: file on the gateway's host with the authority that signed the broker's certificate. */
   readonly caLocation?: Input<string>;
-  /** `kafka` with `user:password@` in the push endpoint only: how it logs in (Ceph 17 and later). @defaultValue `PLAIN` (the gateway's) */
+  /** `kafka` only: user and password of the broker, which the gateway takes over https. @defaultValue none */
+  readonly kafkaUser?: Input<string>;
+  readonly kafkaPassword?: Input<string>;
+  /** `kafka` with a user only: how it logs in (Ceph 17 and later). @defaultValue `PLAIN` (the gateway's) */
   readonly saslMechanism?: Input<"PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512">;
 }
 

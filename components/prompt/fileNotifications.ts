@@ -49,20 +49,19 @@ export class FileNotifications extends pulumi.ComponentResource {
           `No object gateway reaches the fileNotifications of ${environment.name}: they have no external listener with an ` +
             "address or a host. Give usdf:prompt…fileNotifications.cluster.external.bootstrap one.",
         );
-      if (!isAuthenticated(cluster)) return { pushEndpoint: `kafka://${externalBootstrap}`, waitFor: this };
-      const password = secretValue(
-        { path: `${environment.settings.secrets.prefix}/${fileNotificationsName}`, field: passwordField(gatewayUser) },
-        environment.platform.secrets,
-        { parent: this },
-      );
-      const login = password.apply((text) => `${gatewayUser}:${encodeURIComponent(text)}`);
+      const pushEndpoint = `kafka://${externalBootstrap}`;
+      if (!isAuthenticated(cluster)) return { pushEndpoint, waitFor: this };
+      const field = passwordField(gatewayUser);
+      const from = { path: `${environment.settings.secrets.prefix}/${fileNotificationsName}`, field };
       return {
-        pushEndpoint: pulumi.secret(pulumi.interpolate`kafka://${login}@${externalBootstrap}`),
+        pushEndpoint,
         waitFor: this,
         settings: {
           useSsl: cluster.external?.exception === undefined,
           caLocation: config.gatewayCaLocation,
           saslMechanism: "SCRAM-SHA-512",
+          kafkaUser: gatewayUser,
+          kafkaPassword: secretValue(from, environment.platform.secrets, { parent: this }),
         },
       };
     };

@@ -238,9 +238,11 @@ describe("file notifications", () => {
       useSsl: true,
       caLocation: "/etc/ceph/kafka.pem",
       saslMechanism: "SCRAM-SHA-512",
-      pushEndpoint: "[secret]",
+      pushEndpoint: "kafka://kafka.example.org:9094",
+      kafkaUser: "rgw",
+      kafkaPassword: "[secret secret/p/s3-file-notifications#rgw-password]",
     });
-    expect(JSON.stringify(topic.inputs)).not.toContain("rgw:");
+    expect(topic.secrets).toContainEqual(["kafkaPassword"]);
     const users = resources.filter(({ type }) => type.endsWith(":KafkaUser")).map(({ inputs }) => inputs as any);
     const acls = Object.fromEntries(users.map(({ metadata, spec }) => [metadata.name, spec.authorization?.acls]));
     expect(acls).toEqual({
@@ -270,9 +272,16 @@ describe("file notifications", () => {
   });
 
   it("login is what Ceph's CreateTopic takes, over https only", () => {
-    const topic = { name: "raws", pushEndpoint: "kafka://rgw:pw@h:9094", useSsl: true, saslMechanism: "SCRAM-SHA-512" };
+    const topic = {
+      name: "raws",
+      pushEndpoint: "kafka://h:9094",
+      useSsl: true,
+      saslMechanism: "SCRAM-SHA-512",
+      kafkaUser: "rgw",
+      kafkaPassword: "p@w",
+    };
     expect(topicAttributes(topic)).toEqual({
-      "push-endpoint": "kafka://rgw:pw@h:9094",
+      "push-endpoint": "kafka://rgw:p%40w@h:9094",
       OpaqueData: "",
       persistent: "true",
       "use-ssl": "true",
