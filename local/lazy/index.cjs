@@ -5,6 +5,9 @@ const Module = require("node:module");
 
 preload("@pulumi/pulumi/typescript-shim", require("./typescript.cjs"));
 preload("@npmcli/arborist", require("./arborist.cjs"));
+// It maps stacks to files such as node_modules/@pulumi/output.ts; Node 20 loops for ever when it shows an error with such a
+// path in colours, as Pulumi shows each error of a program. With USDF_DEBUG Node maps them by itself.
+preload("source-map-support/register", {});
 if (!process.env.PULUMI_DEBUG_PROMISE_LEAKS) preload("@pulumi/pulumi/runtime/debuggable", require("./debuggable.cjs"));
 
 /** Gives a module in advance: whoever requires it takes this. Nothing where Pulumi brings no such module. */

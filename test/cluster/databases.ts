@@ -11,7 +11,7 @@ const passwordOf = (role: Role) => `cluster-${role}`;
 
 /** Values of their secrets, by path below the environment's prefix. */
 export const databaseSecrets = Object.fromEntries(
-  roles.map((role) => [`postgres-${role}`, { username: role, password: passwordOf(role) }]),
+  roles.map((role) => [`postgres-${role.replaceAll("_", "-")}`, { username: role, password: passwordOf(role) }]),
 );
 
 /** `databases` of an environment: an APDB and a registry, as small as they go. */

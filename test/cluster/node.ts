@@ -2,7 +2,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { Cluster, tool } from "../support/cluster";
+import { Cluster, openDefinition, tool } from "../support/cluster";
 
 const execute = promisify(execFile);
 
@@ -41,9 +41,10 @@ export class Node extends Cluster {
    * mounts. Kinds of KEDA that nobody here uses are declared without a schema, since it ends when it cannot watch them.
    */
   async runKeda(dir: string): Promise<void> {
-    const kinds = { CloudEventSource: "Namespaced", ClusterCloudEventSource: "Cluster" };
-    const definitions = Object.entries(kinds).map(([kind, scope]) => definitionOf("eventing.keda.sh", kind, scope));
-    this.kubectlWith(JSON.stringify({ apiVersion: "v1", kind: "List", items: definitions }), "apply", "-f", "-");
+    this.apply(
+      openDefinition("eventing.keda.sh", "v1alpha1", "CloudEventSource"),
+      openDefinition("eventing.keda.sh", "v1alpha1", "ClusterCloudEventSource", "Cluster"),
+    );
     const resolver = join(dir, "resolv.conf");
     writeFileSync(resolver, "nameserver 10.96.0.10\nsearch svc.cluster.local cluster.local\noptions ndots:5\n");
     const script = 'mount --bind "$1" /etc/resolv.conf && exec "$2" keda';
@@ -67,24 +68,6 @@ export class Node extends Cluster {
     const args = ["logs", "--namespace", namespace, "--selector", selector, "--all-containers", "--prefix"];
     return this.kubectl(...args, `--tail=${tail}`);
   }
-}
-
-/** A custom resource that may hold anything. */
-function definitionOf(group: string, kind: string, scope: string): object {
-  const singular = kind.toLowerCase();
-  const plural = `${singular}s`;
-  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
-  return {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: `${plural}.${group}` },
-    spec: {
-      group,
-      scope,
-      names: { kind, listKind: `${kind}List`, plural, singular },
-      versions: [{ name: "v1alpha1", served: true, storage: true, schema }],
-    },
-  };
 }
 
 /** Address of this machine that the node takes as its own, and pods reach: the first one. */

@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "no
 import { delimiter, join } from "node:path";
 import { deleteNotification, getTopic } from "../../components/ceph";
 import { type PulumiProject, root, type State } from "../support/pulumi";
+import { promptKinds, strimziKinds } from "./controlPlane";
 import { drift } from "./drift";
 import { outputs } from "./outputs";
 import {
@@ -14,7 +15,7 @@ import {
   recording,
   stateFor,
 } from "./recording";
-import { everything, notificationSecret, secretValues } from "./stacks";
+import { type Config, everything, notificationSecret, secretValues, withoutLarge } from "./stacks";
 import type { Stand } from "./stand";
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- objects of the API server, looked into field by field */
@@ -37,7 +38,7 @@ export function program(get: () => Stand): void {
       ["enqueue", "ingest", "idle", "presence"].map(
         (name) => deployment(name).spec.template.spec.containers[0].image.split(":")[0] as string,
       );
-    const environments = (ours: object, old: object): object => {
+    const environments = (ours: object, old: object): Config => {
       const embargo = config["usdf:embargo"] as { environments: Record<"ours" | "old", object> };
       const changed = { ours: { ...embargo.environments.ours, ...ours }, old: { ...embargo.environments.old, ...old } };
       return { ...config, "usdf:embargo": { ...embargo, environments: changed } };
@@ -73,10 +74,12 @@ export function program(get: () => Stand): void {
 
     it("is killed amid an up; the next one finishes it", async () => {
       // The Redis of `old` is one that the killed up began.
-      project.configure({
-        ...environments({ image: "upstream" }, { redis: { tag: "7.4.5" } }),
-        "usdf:platform": { secrets: { kind: "vaultSecret" } },
-      });
+      project.configure(
+        withoutLarge({
+          ...environments({ image: "upstream" }, { redis: { tag: "7.4.5" } }),
+          "usdf:platform": { secrets: { kind: "vaultSecret" } },
+        }),
+      );
       const { ended } = await stand.beginUp(project, own, () => project.kill());
       await ended;
       stand.settles = true;
@@ -110,11 +113,37 @@ export function program(get: () => Stand): void {
       expect(topic).toMatchObject({ "push-endpoint": "http://127.0.0.9:8080/notify", OpaqueData: notificationSecret });
     });
 
+    it("is watched: an issue tells what was changed by hand, and the next up mends it", async () => {
+      stand.cluster.kubectl("-n", "ours", "scale", "deployment/embargo-butler-ingest", "--replicas=5");
+      await stand.topicByHand("engine-elsewhere", "http://192.0.2.99:9999/other");
+      await deleteNotification(stand.rgw, "engine-raw", "engine-to-http");
+
+      const { code, errors, issue } = drift(project);
+      expect([code, errors]).toEqual([1, expect.stringContaining("Stack engine has drifted")]);
+      expect(issue).toMatch(/Deployment::ours-ingest/);
+      expect(issue).toMatch(/replicas\s*: 5 => 2/);
+      expect(issue).toMatch(
+        /~ pulumi-nodejs:dynamic\/ceph:NotificationTopic: \(update\)\n\s+\[id=.*engine-elsewhere\]/,
+      );
+      expect(issue).toMatch(/\+ pulumi-nodejs:dynamic\/ceph:BucketNotification: \(create\)\n.*engine-to-http\]/);
+      expect(issue).toMatch(/Resources:\n\s+\+ 1 to create\n\s+~ 3 to update\n/); // the topic's other notification, too
+
+      project.configure(withoutLarge({ ...config, "usdf:platform": { secrets: { kind: "externalSecret" } } }));
+      const output = await project.up("--refresh", "--diff");
+      expect(output).not.toContain("replace");
+      expect(output).toContain('pushEndpoint: "http://192.0.2.80:8080/notify" => "http://192.0.2.99:9999/other"');
+      expect(stand.cluster.list("externalsecrets").length).toBeGreaterThan(5);
+      expect(deployment("ingest").spec.replicas).toBe(2);
+      const topic = await getTopic(stand.rgw, arn("engine-elsewhere"));
+      expect(topic).toMatchObject({ "push-endpoint": "http://192.0.2.80:8080/notify" });
+      expect(await stand.notifications("engine-raw")).toContain("engine-to-http -> engine-ours");
+    });
+
     it("changes who brings the secrets, and whose images run; every pod passes the admission of its namespace", async () => {
       project.configure(config);
       expect(await project.up()).not.toContain("replaced");
       expect(images().every((image) => /^ghcr\.io\/lsst-dm\/usdf-/.test(image))).toBe(true);
-      expect(stand.cluster.list("vaultsecrets")).toEqual([]);
+      for (const kinds of ["vaultsecrets", "externalsecrets"]) expect(stand.cluster.list(kinds)).toEqual([]);
       const enforced = stand.cluster.list("namespaces").map(({ metadata }) => {
         return `${metadata.name} ${metadata.labels["pod-security.kubernetes.io/enforce"]}`;
       });
@@ -123,6 +152,29 @@ export function program(get: () => Stand): void {
       expect(pods.map(({ metadata }) => metadata.namespace).sort()).toEqual([
         ...Array(4).fill("old"),
         ...Array(6).fill("ours"),
+      ]);
+    });
+
+    it("has the custom resources of prompt processing, as the real definitions take them", () => {
+      const made = stand.cluster.list([...promptKinds, "objectstores"].join(",")).map(({ kind, metadata }) => {
+        return `${kind} ${metadata.namespace}/${metadata.name}`;
+      });
+      expect(made.sort()).toEqual([
+        "Cluster database/prompt-processing",
+        "Database database/lsst-devl",
+        "ObjectStore database/prompt-processing-s3-store",
+        "Pooler database/session",
+        "ScaledJob prompt-keda-latiss/prompt-keda-latiss",
+        "ScaledObject prompt-pub/prompt-pub",
+        "ScheduledBackup database/prompt-processing-backup",
+        "TriggerAuthentication prompt-keda-latiss/redis",
+      ]);
+      const clusters = stand.cluster.list("kafkas").map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+      expect(clusters.sort()).toEqual([
+        "prompt-alerts/sasquatch",
+        "prompt-kafka/prompt-kafka",
+        "s3-file-notifications/s3-file-notifications",
+        "sasquatch/sasquatch",
       ]);
     });
 
@@ -180,7 +232,14 @@ export function program(get: () => Stand): void {
 
       it("is noticed, and an alias mends it", async () => {
         // Another name and another parent; environment `old` has the aliases that they need.
-        const complaints = await hold(recording(), "renamed", (folder) => {
+        const { config: all, state: recorded } = recording();
+        const { resources = [], ...deployment } = recorded.deployment;
+        const few = resources.filter(({ urn }) => !/usdf:(efd|sasquatch|prompt):/.test(urn));
+        const part = {
+          config: withoutLarge(all),
+          state: { ...recorded, deployment: { ...deployment, resources: few } },
+        };
+        const complaints = await hold(part, "renamed", (folder) => {
           const redis = "components/embargo/redis.ts";
           edit(folder, redis, "`${environment.name}-redis`", "`${environment.name}-queue`");
           edit(
@@ -213,37 +272,11 @@ export function program(get: () => Stand): void {
           config,
           state: { version: 3, deployment: { ...deployment, resources: older } },
         });
-        expect(complaints).toHaveLength(3);
+        expect(complaints).toHaveLength(6);
         expect(complaints.sort()[1]).toContain(
           "kubernetes:apps/v1:StatefulSet::ours-redis is not in test/engine/recorded/everything.json",
         );
       });
-    });
-
-    it("is watched: an issue tells what was changed by hand, and the next up mends it", async () => {
-      stand.cluster.kubectl("-n", "ours", "scale", "deployment/embargo-butler-ingest", "--replicas=5");
-      await stand.topicByHand("engine-elsewhere", "http://192.0.2.99:9999/other");
-      await deleteNotification(stand.rgw, "engine-raw", "engine-to-http");
-
-      const { code, errors, issue } = drift(project);
-      expect([code, errors]).toEqual([1, expect.stringContaining("Stack engine has drifted")]);
-      expect(issue).toMatch(/Deployment::ours-ingest/);
-      expect(issue).toMatch(/replicas\s*: 5 => 2/);
-      expect(issue).toMatch(
-        /~ pulumi-nodejs:dynamic\/ceph:NotificationTopic: \(update\)\n\s+\[id=.*engine-elsewhere\]/,
-      );
-      expect(issue).toMatch(/\+ pulumi-nodejs:dynamic\/ceph:BucketNotification: \(create\)\n.*engine-to-http\]/);
-      expect(issue).toMatch(/Resources:\n\s+\+ 1 to create\n\s+~ 3 to update\n/); // the topic's other notification, too
-
-      project.configure({ ...config, "usdf:platform": { secrets: { kind: "externalSecret" } } });
-      const output = await project.up("--refresh", "--diff");
-      expect(output).not.toContain("replace");
-      expect(output).toContain('pushEndpoint: "http://192.0.2.80:8080/notify" => "http://192.0.2.99:9999/other"');
-      expect(stand.cluster.list("externalsecrets").length).toBeGreaterThan(5);
-      expect(deployment("ingest").spec.replicas).toBe(2);
-      const topic = await getTopic(stand.rgw, arn("engine-elsewhere"));
-      expect(topic).toMatchObject({ "push-endpoint": "http://192.0.2.80:8080/notify" });
-      expect(await stand.notifications("engine-raw")).toContain("engine-to-http -> engine-ours");
     });
 
     outputs(() => ({ stand, project }));
@@ -280,6 +313,8 @@ export function program(get: () => Stand): void {
       expect(stand.cluster.list("namespaces").map(({ metadata }) => metadata.name)).toEqual(
         expect.arrayContaining(own),
       );
+      const custom = [...promptKinds, ...strimziKinds, "objectstores"].join(",");
+      expect(stand.cluster.list(custom)).toEqual([]);
       expect(await stand.notifications("engine-raw")).toEqual([]);
       for (const topic of ["engine-ours", "engine-old", "engine-elsewhere"])
         expect(await getTopic(stand.rgw, arn(topic))).toBeUndefined();

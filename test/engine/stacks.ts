@@ -12,7 +12,8 @@ export const notificationSecret = "notification-secret-of-the-engine-test";
 /**
  * A stack with every component: an environment of our programs (profile, webhook, presence, volume, reconcile, alerts), and
  * one of upstream's (keys, Kafka, Rucio); an instrument of the transformed EFD with a back-fill; a Sasquatch with each kind of
- * sink; a gateway with a topic and a notification to each, and one to elsewhere.
+ * sink; prompt processing by our gateway, with its Kafka clusters and databases; a gateway with a topic and a notification to
+ * each, and one to elsewhere.
  * @param gateway - URL of the gateway; its bucket `engine-raw` must be there.
  * @param secrets - Who brings the secrets.
  */
@@ -109,6 +110,7 @@ export function everything(gateway: string, secrets: "value" | "externalSecret" 
         },
       },
     },
+    "usdf:prompt": prompt(gateway),
     "usdf:ceph": {
       bucketPolicies: "unmanaged",
       endpoints: {
@@ -140,6 +142,80 @@ export function everything(gateway: string, secrets: "value" | "externalSecret" 
   };
 }
 
+/** The part of {@link everything} that most tests need: less is made, looked at and taken away. */
+export function withoutLarge(config: Config): Config {
+  const { "usdf:sasquatch": _, "usdf:prompt": __, "usdf:efd": ___, ...others } = config;
+  return others;
+}
+
+/** Prompt processing with each kind of object that it can have, but for a service by Knative, whose kinds are not here. */
+function prompt(gateway: string): object {
+  const kafka = {
+    cluster: { controllers: { ids: [1] }, brokers: { kafka: { ids: [0] } }, replication: 1 },
+    topics: {
+      one: { partitions: 2, retentionSeconds: 86_400 },
+      "butler-writer": {},
+      "butler-writer-ingestion-events": {},
+    },
+  };
+  const user = { reads: ["one"], writes: ["one"] };
+  return {
+    environments: {
+      "engine-prompt": {
+        kubeContext,
+        host: "prompt.example.org",
+        secrets: { prefix: promptPath },
+        fanOut: { kafka: "192.0.2.74:9094", username: "prompt-processing", registryUrl: "http://192.0.2.75:8081" },
+        services: {
+          LATISS: {
+            image: { tag: "1.0.0" },
+            centralRepo: "s3://engine-users/central_repo",
+            apdbConfig: "label:engine",
+            s3: { endpointUrl: gateway, imageBucket: "engine-raw", profile: "engine" },
+            raws: { topic: "one" },
+            pipelines: {
+              main: [{ survey: "SURVEY", pipelines: ["ApPipe", "Isr"] }],
+              preprocessing: [{ survey: "SURVEY", pipelines: ["Preprocessing"] }],
+              unmatchedSurvey: "ignore",
+            },
+          },
+        },
+        fileNotifications: kafka,
+        outputsKafka: {
+          ...kafka,
+          users: { "butler-writer-service": user, "prompt-publication-consumer": user },
+          writerService: {
+            butlerRepository: "s3://engine-users/central_repo",
+            outputDatasetLists: "s3://engine-users/publication/",
+            s3EndpointUrl: gateway,
+          },
+          publication: { stateDb: "postgresql://engine@192.0.2.76/promptpub" },
+        },
+        alertStream: {
+          ...kafka,
+          namespace: "prompt-alerts",
+          users: { broker: { authentication: "tls", reads: "all" } },
+        },
+        databases: {
+          maxConnections: 100,
+          roles: { rubin: {}, latiss_prompt: {} },
+          databases: {
+            "lsst-devl": {
+              owner: "rubin",
+              grants: [{ to: ["latiss_prompt"], privileges: ["CONNECT"] }],
+              schemas: [{ names: "pp_apdb_*", grants: [{ to: ["latiss_prompt"], privileges: ["USAGE"] }] }],
+            },
+          },
+          poolers: { session: { mode: "session", poolSize: 10, maxClients: 100, address: "192.0.2.77" } },
+          service: { address: "192.0.2.78" },
+          allow: ["192.0.2.0/24"],
+          backup: { destination: "s3://engine-backup", endpointUrl: gateway },
+        },
+      },
+    },
+  };
+}
+
 /** A client of the test, with topics below a namespace of its name. */
 const client = (namespace: string, more: object) => ({
   about: "A client of the test",
@@ -157,6 +233,22 @@ const sasquatchFields = [
   ...["influxdb-token", "s3-access-key-id", "s3-secret-access-key", "summit-replicator-password"],
 ];
 
+const promptPath = "secret/usdf/engine/prompt";
+
+/** Fields of the prompt processing of {@link everything}, by path below its own. */
+const promptFields: Readonly<Record<string, readonly string[]>> = {
+  "butler-writer-service": ["db-auth_file", "s3_credentials_file"],
+  "next-visit-fan-out": ["kafka_pp_sasl_password"],
+  "notification-router": ["s3-profile-engine"],
+  "postgres-latiss-prompt": ["password", "username"],
+  "postgres-rubin": ["password", "username"],
+  "prompt-kafka": ["butler-writer-service-password", "prompt-publication-consumer-password"],
+  "prompt-keda-latiss": ["db-auth_file", "s3_credentials_file"],
+  "prompt-redis": ["redis-password"],
+  "s3-buckets": ["ACCESS_KEY_ID", "ACCESS_SECRET_KEY"],
+  "s3-file-notifications": ["rgw-password"],
+};
+
 /** Secret values of {@link everything}, by `<path>#<field>`, where the stack itself brings them. */
 export const secretValues = {
   "secret/usdf/engine/ours#redis": "redis-password-of-ours",
@@ -170,6 +262,11 @@ export const secretValues = {
   "secret/usdf/engine/efd#s3-profile-embargo": "https://access:key-of-embargo@192.0.2.1",
   ...Object.fromEntries(
     sasquatchFields.map((field) => [`secret/usdf/engine/sasquatch#${field}`, `value-of-${field}-of-sasquatch`]),
+  ),
+  ...Object.fromEntries(
+    Object.entries(promptFields).flatMap(([path, fields]) =>
+      fields.map((field) => [`${promptPath}/${path}#${field}`, `value-of-${field}-of-${path}`]),
+    ),
   ),
   "secret/usdf/engine/old#redis": "redis-password-of-old",
   "secret/usdf/engine/old#register_svc_rsa": "key-of-rucio",
@@ -188,7 +285,7 @@ interface Facility extends Config {
 
 /**
  * `Pulumi.<stack>.yaml` as it is, but for what no test can have: its gateways are one of the test, and bucket policies, which
- * need the aws plugin, are left out; so is Sasquatch.
+ * need the aws plugin, are left out; so are Sasquatch and prompt processing.
  */
 export function facility(stack: "dev" | "prod", gateway: string): Config {
   const config = readStackYaml(stack).config as Facility;
@@ -197,8 +294,8 @@ export function facility(stack: "dev" | "prod", gateway: string): Config {
     { ...one, url: gateway },
   ]);
   const ceph = { ...config["usdf:ceph"], bucketPolicies: "unmanaged", endpoints: Object.fromEntries(endpoints) };
-  // Its hundreds of objects are of the kinds that everything() has once; those of all environments would take minutes.
-  const { "usdf:sasquatch": _, ...others } = config;
+  // Their hundreds of objects are of the kinds that everything() has once; those of all environments would take minutes.
+  const { "usdf:sasquatch": _, "usdf:prompt": __, ...others } = config;
   return { ...others, "usdf:ceph": ceph };
 }
 

@@ -29,6 +29,24 @@ let unpacked: string | undefined; // each look compares checksums of half a giga
 /** Custom resources that components declare. */
 const customKinds = ["externalsecrets", "secretstores", "vaultsecrets", "podmonitors", "prometheusrules"];
 
+/** A custom resource that may hold anything, where its real definition is not to be had. */
+export function openDefinition(group: string, version: string, kind: string, scope = "Namespaced"): object {
+  const singular = kind.toLowerCase();
+  const plural = `${singular}s`;
+  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope,
+      names: { kind, listKind: `${kind}List`, plural, singular },
+      versions: [{ name: version, served: true, storage: true, schema }],
+    },
+  };
+}
+
 /** A Kubernetes of this test alone, with the CRDs that the program's objects need. */
 export abstract class Cluster {
   readonly kubeconfig: string;
@@ -76,6 +94,11 @@ export abstract class Cluster {
     });
     if (result.status !== 0) throw new Error(`kubectl ${args.join(" ")}: ${result.stderr || String(result.error)}`);
     return result.stdout;
+  }
+
+  /** Makes objects as they are declared. */
+  protected apply(...items: object[]): void {
+    this.kubectlWith(JSON.stringify({ apiVersion: "v1", kind: "List", items }), "apply", "-f", "-");
   }
 
   /** Objects of the kinds (`pods,services`) of one namespace, or of all. */
