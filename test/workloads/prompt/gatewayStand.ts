@@ -192,8 +192,14 @@ export async function unread(redis: Redis): Promise<Record<string, string>[]> {
 
 /** Nothing is in hand and nothing unread, seen in one moment. */
 export async function isSettled(redis: Redis): Promise<boolean> {
-  const [group] = ((await redis.xinfo("GROUPS", target.stream)) as string[][]).map(fieldsOf);
-  return Number(group?.pending) === 0 && Number(group?.lag) === 0;
+  const replies = await redis
+    .multi()
+    .xinfo("GROUPS", target.stream)
+    .xrevrange(target.stream, "+", "-", "COUNT", 1)
+    .exec();
+  const [[, groups], [, last]] = replies as [[null, string[][]], [null, [string][]]];
+  const group = fieldsOf(groups[0]!);
+  return Number(group.pending) === 0 && (last.length === 0 || last[0]![0] === group["last-delivered-id"]);
 }
 
 /** Workers that wait for a visit: their reading blocks. */

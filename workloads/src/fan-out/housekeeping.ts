@@ -2,6 +2,7 @@ import type { Redis } from "ioredis";
 import { messageOf } from "../lib/errors";
 import type { Logger } from "../lib/log";
 import {
+  countLag,
   dropIdleConsumers,
   ensureGroup,
   letterState,
@@ -28,6 +29,9 @@ const staleLimit = 1_000;
 
 /** What streams need beside their readers and writers. Any number of processes may do it: every step is whole in itself. */
 export class Housekeeping {
+  /** Stream -> run of Redis in which its lag was counted. */
+  private readonly countedIn = new Map<string, string>();
+
   constructor(private readonly options: HousekeepingOptions) {
     metrics.maxEntries.set(options.maxEntries);
   }
@@ -68,10 +72,22 @@ export class Housekeeping {
     if (dropped > 0) log.info({ stream, consumers: dropped }, "Consumers that were not heard of are deleted");
     const { removed } = await trimStream(redis, stream);
     metrics.trimmed.inc({ stream }, removed);
+    await this.countLagAnew(target);
     const { entries, lag, pending, consumers } = await streamState(redis, target);
     metrics.entries.set({ stream }, entries);
     metrics.lag.set({ stream }, lag ?? NaN);
     metrics.pending.set({ stream }, pending);
     metrics.consumers.set({ stream }, consumers);
+  }
+
+  /** Once after each start of Redis, which may have forgotten what was read. */
+  private async countLagAnew(target: StreamGroup): Promise<void> {
+    const { redis, log } = this.options;
+    const { stream } = target;
+    const runId = /run_id:(\w+)/.exec(await redis.info("server"))?.[1] ?? "";
+    if (this.countedIn.get(stream) === runId) return;
+    if (await countLag(redis, target))
+      log.info({ stream }, "Redis had forgotten how much is unread; it is counted anew");
+    this.countedIn.set(stream, runId);
   }
 }

@@ -14,6 +14,7 @@ export {
 } from "./deadLetters";
 export { promptKey, slugOf } from "./keys";
 export { type Retry, takeRetries } from "./retries";
+export { countLag } from "./lag";
 export { beginPosts, type BegunPosts, endPost } from "./posts";
 export {
   type AddedVisit,
