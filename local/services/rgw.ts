@@ -227,7 +227,9 @@ function cephConf(dir: string, address: string, port: number, fsid: string): str
   const gateway = {
     // A request that met an osd on its way up is sent again after this many seconds, not after 5.
     "objecter tick interval": 0.5,
-    "rgw frontends": `beast endpoint=${address}:${port}`,
+    // Without tcp_nodelay, header and body of an answer are two packets, and the second waits 40 ms for the client's
+    // delayed acknowledgement of the first.
+    "rgw frontends": `beast endpoint=${address}:${port} tcp_nodelay=1`,
     "rgw thread pool size": 64,
     "rgw rados pool pg num min": 1,
     "rgw bucket index max aio": 64,
