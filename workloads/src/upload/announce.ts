@@ -30,27 +30,48 @@ export interface AvroTarget {
 
 const tries = 5;
 const requestMs = 20_000;
+/** How long Kafka is tried again, ms. */
+const giveUpAfterMs = 30_000;
 
 /** Publishes to Kafka in Confluent's wire format, by the schema that the registry has for the topic. */
 export async function kafkaAnnouncer({ kafka, topic, ...registry }: AvroTarget): Promise<Announcer> {
   const { id, type } = await topicSchema({ topic, ...registry });
   const producer = kafka.producer({ allowAutoTopicCreation: false });
-  const failed = (error: unknown) =>
-    new AnnounceError(`Kafka did not take a next_visit for topic ${topic}: ${messageOf(error)}. Look at the brokers, and whether the topic exists.`, { cause: error }); // prettier-ignore
-  await producer.connect().catch((error: unknown) => {
-    throw failed(error);
-  });
+  await persist(topic, () => producer.connect());
   return {
     async send(visit) {
       const head = Buffer.alloc(5);
       head.writeUInt32BE(id, 1);
       const value = Buffer.concat([head, type.toBuffer(visit)]);
-      await producer.send({ topic, messages: [{ value }], acks: -1, timeout: requestMs }).catch((error: unknown) => {
-        throw failed(error);
-      });
+      await persist(topic, () => producer.send({ topic, messages: [{ value }], acks: -1, timeout: requestMs }));
     },
     close: () => producer.disconnect(),
   };
+}
+
+/** Again within a bound, as while a partition has no leader. An event that arrived though nobody heard so is no visit more. */
+async function persist(topic: string, call: () => Promise<unknown>): Promise<void> {
+  const deadlineMs = Date.now() + giveUpAfterMs;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await call();
+      return;
+    } catch (error) {
+      const { name, retriable, cause } = error as {
+        name?: string;
+        retriable?: boolean;
+        cause?: { retriable?: boolean };
+      };
+      const isPassing = retriable === true || cause?.retriable === true || name === "KafkaJSNumberOfRetriesExceeded";
+      if (!isPassing || Date.now() >= deadlineMs)
+        throw new AnnounceError(
+          `Kafka did not take a next_visit for topic ${topic} (${attempt} ${attempt === 1 ? "try" : "tries"}): ${messageOf(error)}. ` +
+            "Look at the brokers, and whether the topic exists.",
+          { cause: error },
+        );
+      await sleep(backoffMs(attempt, 300, 3_000));
+    }
+  }
 }
 
 /** The newest schema of the topic, which may have fields more than ours (they keep their defaults); ours where it has none. */
