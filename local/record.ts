@@ -71,6 +71,7 @@ async function record(stack: string, root: string, yaml = readStackYaml(stack, r
   };
   recordInto(resources, getMonitor());
   const restoreStructs = keepStructsPlain(createRequire(load.resolve("@pulumi/pulumi")));
+  const restoreInputs = copyPlainInputs(load("@pulumi/pulumi/runtime/rpc") as Rpc);
   setConfig(pulumi, yaml);
   const program = load("./index.ts") as () => Promise<Record<string, unknown>>;
   // Pulumi takes a stack trace for each resource and promise: in full and mapped to TypeScript, they took half the time.
@@ -92,6 +93,7 @@ async function record(stack: string, root: string, yaml = readStackYaml(stack, r
     await waitForRPCs();
   } finally {
     restoreStructs();
+    restoreInputs();
     process.setSourceMapsEnabled(sourceMapsEnabled);
     Error.stackTraceLimit = stackTraceLimit;
     Error.prepareStackTrace = prepareStackTrace;
@@ -123,6 +125,60 @@ function keepStructsPlain(load: NodeJS.Require): () => void {
   return () => {
     Struct.fromJavaScript = fromJavaScript;
   };
+}
+
+/**
+ * Pulumi waits for every value within the inputs of a resource, one promise each; nearly all are plain, and are copied at once.
+ * @returns Puts back how Pulumi does it.
+ */
+function copyPlainInputs(rpc: Rpc): () => void {
+  const { serializeResourceProperties } = rpc;
+  rpc.serializeResourceProperties = async (label, props, options) => {
+    const plain = new Map(Object.entries(props).map(([key, value]) => [key, plainCopy(value)]));
+    const others = Object.fromEntries(Object.entries(props).filter(([key]) => plain.get(key) === notPlain));
+    const [serialized, dependencies] = await serializeResourceProperties(label, others, options);
+    const result: Record<string, unknown> = {};
+    for (const [key, copy] of plain) {
+      const value = copy === notPlain ? serialized[key] : copy;
+      if (value === undefined || key === "id" || key === "urn") continue;
+      result[key] = value;
+      if (copy !== notPlain) dependencies.set(key, new Set());
+    }
+    return [result, dependencies];
+  };
+  return () => {
+    rpc.serializeResourceProperties = serializeResourceProperties;
+  };
+}
+
+/** The part of Pulumi's serialisation that is used here: inputs, and the resources that each depends on. */
+interface Rpc {
+  serializeResourceProperties(
+    label: string,
+    props: Readonly<Record<string, unknown>>,
+    options?: unknown,
+  ): Promise<[Record<string, unknown>, Map<string, Set<unknown>>]>;
+}
+
+/** Stands for a value that is, or holds, an output, a promise, a resource or anything else that is not plain data. */
+const notPlain = Symbol("not plain");
+
+/** A copy as JSON has it: without keys that have no value, and null for such elements. */
+function plainCopy(value: unknown): unknown {
+  if (typeof value === "function" || typeof value === "symbol") return notPlain;
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) {
+    const items = value.map((item) => plainCopy(item) ?? null);
+    return items.includes(notPlain) ? notPlain : items;
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype) return notPlain;
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) {
+    const inner = plainCopy((value as Record<string, unknown>)[key]);
+    if (inner === notPlain) return notPlain;
+    if (inner !== undefined) copy[key] = inner;
+  }
+  return copy;
 }
 
 /** Configuration as the engine hands it to a program: objects as JSON; what is encrypted as a secret mark. */
