@@ -88,7 +88,8 @@ describe.each(clusters)("$stack $namespace", (row) => {
     expect([requests.cpu, limits.cpu]).toEqual(row.cpu);
     expect([requests.memory, limits.memory]).toEqual(row.memory);
     expect(brokers.spec.storage.volumes[0]).toMatchObject({ size: row.size, class: "wekafs--sdf-k8s01", deleteClaim: false }); // prettier-ignore
-    const { config } = objects.find("Kafka", row.namespace).spec.kafka;
+    const { config, version } = objects.find("Kafka", row.namespace).spec.kafka;
+    expect(version).toBe("4.1.0"); // the oldest that the operator of today runs
     expect(config).toMatchObject({
       "default.replication.factor": 3,
       "min.insync.replicas": 2,
