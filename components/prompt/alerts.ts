@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ResolvedService } from "../config";
 import { type Alert, alertRules } from "../platform";
-import { type Environment, labelsOf, redisName } from "./environment";
+import { type Environment, labelsOf } from "./environment";
 import { fanOutName } from "./fanOut";
 import { initCronName } from "./initOutput";
 import { routedTopics } from "./router";
@@ -83,12 +83,13 @@ function alertsOf(services: readonly ResolvedService[]): Alert[] {
       runbook: "The log of fan-out says why; most often Redis does not answer or is full.",
     },
     {
-      alert: "PromptRedisFull",
+      alert: "PromptFanOutStuck",
       severity: "critical",
-      expr: `max by (namespace) (redis_db_info_used_memory{namespace="${redisName}"} / redis_db_info_maxmemory{namespace="${redisName}"}) > 0.8`,
-      for: "5m",
-      summary: "Redis holds more than 80 % of what it may; when full it takes no visit and no raw.",
-      runbook: "Is a stream long (PromptVisitsWait)? Else raise redis.maxMemoryMi.",
+      expr: `min_over_time(usdf_fan_out_visits_in_hand${fanOut}[5m]) > 0`,
+      for: "1m",
+      summary: "{{ $value }} visits that were read have not reached their workers for five minutes.",
+      runbook:
+        "Redis does not answer or is full (redis.maxMemoryMi), or a stream is (PromptStreamFull): the log of fan-out says which.",
     },
   ];
   const gateways = services.filter(({ driver }) => driver === "gateway");

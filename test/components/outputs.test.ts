@@ -53,6 +53,28 @@ describe("outputs of a stack", () => {
     });
   });
 
+  it("tell of each prompt service where its visits and raws come from", async () => {
+    const { prompt } = await outputsOf("prod");
+    expect(prompt).toMatchObject({
+      "usdfprod-prompt-processing": {
+        kubeContext: "usdf-prompt-processing",
+        host: "usdfprod-prompt-processing.slac.stanford.edu",
+        redisEndpoint: "prompt-redis.prompt-redis:6379",
+        nextVisitTopic: "lsst.sal.ScriptQueue.logevent_nextVisit",
+        services: {
+          LSSTCam: {
+            namespace: "prompt-keda-lsstcam",
+            ...{ driver: "upstream", platform: "keda", rawTopic: "rubin-summit-notification-8" },
+            ...{ stream: "instrument:lsstcam", consumerGroup: "lsstcam_consumer_group", imageBucket: "rubin-summit" },
+            centralRepo: "s3://rubin-summit-users",
+            image: "ghcr.io/lsst-dm/prompt-service:15.2.0",
+          },
+        },
+        image: `ghcr.io/lsst-dm/usdf-workloads:${version}`,
+      },
+    });
+  });
+
   it("tell each topic of each gateway, also where two gateways have one of the same name", async () => {
     const { ceph } = await outputsOf("prod");
     expect(ceph.sdfembs3).toEqual({

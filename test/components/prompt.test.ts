@@ -1,7 +1,11 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fanOutDocument } from "../../workloads/src/fan-out/contract";
 import { validateObject } from "../../components/platform/schemas";
 import { type RecordedStack, recordStack } from "../../local/record";
+import { checkPrompt } from "../../local/preview/checks/prompt";
+import { declarationOf } from "../../local/preview/declaration";
 import { rules, violationsOf } from "../../policy/rules";
 import { recorded } from "../support/recorded";
 import { envOf, Objects, podOf } from "./objects";
@@ -289,6 +293,35 @@ describe("every driver and platform", () => {
     ]);
     const settings = (of: RecordedStack) => podOf(new Objects(of, "prompt-redis").find("StatefulSet", "prompt-redis")).spec.containers[0].args[2]; // prettier-ignore
     expect([settings(locked).includes("nopass"), settings(stack).includes("nopass")]).toEqual([false, true]);
+  });
+
+  it("alerts go by metrics that our programs have", () => {
+    const sources = ["fan-out", "prompt-gateway", "notification-router"].map((name) =>
+      readFileSync(join(__dirname, `../../workloads/src/${name}/metrics.ts`), "utf8"),
+    );
+    const { spec } = new Objects(stack, "prompt-redis").find("PrometheusRule", "prompt-alerts");
+    const used = [...JSON.stringify(spec).matchAll(/usdf_\w+/g)].map(([name]) => name);
+    expect(new Set(used).size).toBeGreaterThan(8);
+    for (const name of used) expect([name, sources.some((text) => text.includes(`"${name}"`))]).toEqual([name, true]);
+  });
+
+  it("preview tells of workers that do not suffice, of waits that do not fit, and of what is not processed", async () => {
+    const LSSTComCam = {
+      ...environment.services.LSSTComCam,
+      ...{ scaling: { max: 100 }, worker: { timeoutSeconds: 2000 }, raws: { timeoutSeconds: 2000 } },
+      pipelines: { main: [{ survey: "BLOCK-T1", pipelines: [] }], unmatchedSurvey: "ignore" },
+    };
+    const services = { LSSTComCam, DECam: { detectors: { count: 9 }, skymap: "m" } };
+    const declaration = declarationOf(await record({ services }));
+    expect(checkPrompt(declaration).map(({ level, object, message }) => `${level} ${object}: ${message}`)).toEqual([
+      "warning service prompt-keda-lsstcomcam: scaling.max is 100; 9 detectors × 500 s / 30 s need 150 workers. Visits would wait ever longer.",
+      "error service prompt-keda-lsstcomcam: raws.timeoutSeconds is 2000, not below worker.timeoutSeconds (2000): a visit whose raws are late is ended while it waits.",
+      "warning service prompt-keda-lsstcomcam: expirationSeconds is 3600, less than two visits of 2000 s: what waits for one worker expires.",
+      'warning service prompt-keda-lsstcomcam: pipelines.preprocessing has "", which pipelines.main has not.',
+      'note service prompt-keda-lsstcomcam: surveys that are not processed: "BLOCK-T1"; all that no node names.',
+      "error service prompt-keda-decam: DECam has no detectors 0. Correct detectors.",
+      'warning service prompt-keda-decam: pipelines.preprocessing has "", which pipelines.main has not.',
+    ]);
   });
 
   const of = (change: object) => ({ services: { LSSTComCam: { ...environment.services.LSSTComCam, ...change } } });

@@ -2,6 +2,7 @@ import type { Declaration } from "../model";
 import type { Finding, StackFinding } from "./finding";
 import { checkNetworks } from "./networks";
 import { checkPolicies } from "./policies";
+import { checkPrompt } from "./prompt";
 import { checkQueues } from "./queues";
 import { checkReferences } from "./references";
 import { checkSasquatch } from "./sasquatch";
@@ -26,6 +27,7 @@ export function checkDeclaration(declaration: Declaration): Finding[] {
     ...checkPolicies(declaration),
     ...checkNetworks(declaration),
     ...checkSasquatch(declaration),
+    ...checkPrompt(declaration),
   ].map((one) => ({
     stack,
     ...one,
