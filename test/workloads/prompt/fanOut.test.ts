@@ -2,10 +2,13 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
+import { Kafka, logLevel } from "kafkajs";
 import { readRoutes } from "../../../workloads/src/fan-out/config";
 import type { FanOutDocument } from "../../../workloads/src/fan-out/contract";
 import { handleLetters } from "../../../local/prompt/deadLetters";
 import { parkedLetters, parkLetters, promptKey } from "../../../workloads/src/lib/visits";
+import { kafkaAnnouncer } from "../../../workloads/src/upload/announce";
+import { nextVisitOf } from "../../../workloads/src/upload/nextVisit";
 import { testAddress, testFolder, until } from "../../support/network";
 import { askPython } from "./fanOutOracle";
 import { activeDetectors, encoded, nextVisitSchema, PromptStand, type Registered, routeOf } from "./stand";
@@ -312,6 +315,45 @@ describe("HTTP", () => {
     expect(letter).toMatchObject({ code: "HTTP_TIMEOUT", instrument: "LATISS", reason: `POST to ${url} failed: no answer in 0.3 s.` }); // prettier-ignore
   }, 60_000);
 });
+
+test("takes what testers announce: by the newest schema of the topic, and by theirs where it has none", async () => {
+  const [topic, other] = [await stand.topic(), await stand.topic("other")];
+  const kafka = new Kafka({ brokers: [stand.kafka.bootstrap], logLevel: logLevel.NOTHING });
+  const registryUrl = stand.registry.url;
+  const target = { kafka, topic, registryUrl, registryTimeoutMs: 10_000, register: false };
+  await expect(kafkaAnnouncer(target)).rejects.toThrow(
+    `The registry ${registryUrl} has no schema of ${topic}-value. Correct the topic, or allow to register one (REGISTER_SCHEMA).`,
+  );
+  const announce = async (group: string) => {
+    const announcer = await kafkaAnnouncer({ ...target, register: true });
+    const [sentUtcMs, sentTaiMs] = [Date.now(), Date.now() + 37_000];
+    await announcer.send(
+      nextVisitOf({
+        ...{ instrument: "LATISS", group, salIndex: 2, survey: "SURVEY", snaps: 1, durationSeconds: 20 },
+        ...{ pointing: { position: [10.5, -30.25], rotation: null }, physicalFilter: "SDSSi_65mm~empty" },
+        ...{ sentUtcMs, sentTaiMs, beginTaiMs: sentTaiMs + 2_000 },
+      }),
+    );
+    await announcer.close();
+  };
+  await announce("first");
+  const { fields, ...record } = nextVisitSchema() as { fields: object[] };
+  await stand.register(topic, { ...record, fields: [...fields, { name: "later", type: "string", default: "" }] });
+  await announce("second");
+  await stand.fanOut(topic, document);
+  await stand.committedBecomes(topic, 2);
+  const entries = await stand.entries("instrument:latiss");
+  expect(entries.map(({ groupId, position, rotationSystem }) => [groupId, position, rotationSystem]).sort()).toEqual([
+    ["first", "[10.5, -30.25]", "1"],
+    ["second", "[10.5, -30.25]", "1"],
+  ]);
+  expect(await parkedLetters(stand.redis)).toEqual([]);
+
+  const { id } = await stand.register(other, nextVisitSchema("instrument", "survey"));
+  await expect(kafkaAnnouncer({ ...target, topic: other })).rejects.toThrow(
+    `The schema of ${other}-value (id ${id}) has no instrument, survey: is ${other} a topic of next_visit?`,
+  );
+}, 60_000);
 
 test("every fault of the document is named at once", () => {
   const folder = testFolder("fan-out-config");
