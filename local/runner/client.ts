@@ -4,6 +4,9 @@ import { openState, type State } from "../state";
 import type { SecretSource } from "./manifest";
 import type { ApplyRequest, EnvironmentOf, LocalStack, StatusReport } from "./api";
 
+/** Longest wait for what the supervisor knows, ms: a machine that starts two stacks at once has little time for either. */
+const answerMs = 60_000;
+
 /** The supervisor's HTTP API, from a command. */
 export class SupervisorClient {
   constructor(private readonly state: Pick<State, "supervisorUrl" | "token">) {}
@@ -11,7 +14,7 @@ export class SupervisorClient {
   /** What runs; `undefined` when no supervisor does. */
   async status(): Promise<StatusReport | undefined> {
     try {
-      return await this.call<StatusReport>("GET", "/status", undefined, 15_000);
+      return await this.call<StatusReport>("GET", "/status", undefined, answerMs);
     } catch (error) {
       if (error instanceof NotRunning) return undefined;
       throw error;
@@ -35,7 +38,7 @@ export class SupervisorClient {
 
   /** Value of a secret of the local store. */
   secret(source: SecretSource): Promise<string> {
-    return this.call("POST", "/secret", source, 10_000);
+    return this.call("POST", "/secret", source, answerMs);
   }
 
   /** A push endpoint as the local gateway can reach it. */
@@ -45,11 +48,11 @@ export class SupervisorClient {
 
   /** The gateway, with the keys of the buckets' owner. */
   gateway(): Promise<RgwAccess> {
-    return this.call("GET", "/gateway", undefined, 10_000);
+    return this.call("GET", "/gateway", undefined, answerMs);
   }
 
   stack(): Promise<LocalStack> {
-    return this.call("GET", "/stack", undefined, 10_000);
+    return this.call("GET", "/stack", undefined, answerMs);
   }
 
   /**
@@ -59,7 +62,7 @@ export class SupervisorClient {
    */
   environment(component: string, environment?: string): Promise<EnvironmentOf> {
     const path = [component, ...(environment === undefined ? [] : [environment])].map(encodeURIComponent).join("/");
-    return this.call("GET", `/environment/${path}`, undefined, 10_000);
+    return this.call("GET", `/environment/${path}`, undefined, answerMs);
   }
 
   /** Runs a CronJob now and waits for its end. @returns `Succeeded`, or why it did not. */
@@ -74,7 +77,7 @@ export class SupervisorClient {
 
   /** Ends the supervisor alone: what it runs stays for the next one. */
   handOver(): Promise<void> {
-    return this.call("POST", "/handover", undefined, 10_000);
+    return this.call("POST", "/handover", undefined, answerMs);
   }
 
   private async call<T>(method: string, path: string, body: unknown, timeoutMs: number): Promise<T> {
