@@ -6,6 +6,7 @@ import { clientOf, instrumentNamed } from "../../../local/camera";
 import { type RunningKafka, type RunningRedis, startKafka, startRedis } from "../../../local/services";
 import { createLogger } from "../../../workloads/src/lib/log";
 import { type Raw, RawArrivals } from "../../../workloads/src/lib/raws";
+import { parkedLetters, reviveLetter } from "../../../workloads/src/lib/visits";
 import { startGateway, type TestGateway, testProfile } from "../../support/gateway";
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
@@ -216,6 +217,13 @@ test("what cannot be read is parked with its reason and costs no neighbour; what
   expect(bySource.get(ofTwo)).toMatchObject({ code: "UNKNOWN_CAMERA" });
   expect(ours).toHaveLength(bad.length + 1);
   expect(Object.keys(await rawsOf(group))).toEqual([`94/${good}`]);
+
+  // A sidecar that is PUT later: a person gives the dead letter back.
+  await putSidecar(missing!, { GROUPID: group, CURINDEX: 1 });
+  const letter = (await parkedLetters(redis)).find(({ code }) => code === "SIDECAR_MISSING");
+  await reviveLetter(redis, letter!);
+  expect(await nextOf(here)).toMatchObject({ obsId: missing });
+  expect((await deadLetters()).map(({ code }) => code)).not.toContain("SIDECAR_MISSING");
   const text = await (await fetch(`${pod.url}/metrics`)).text();
   const leftOut = [...text.matchAll(/^usdf_notification_router_ignored_total\{reason="(\w+)"\} (\d+)$/gm)];
   expect(Object.fromEntries(leftOut.map(([, reason, count]) => [reason, Number(count)]))).toEqual({

@@ -5,6 +5,7 @@ import { kafkaClient, kafkaConnection } from "../lib/kafka";
 import { ObjectStore } from "../lib/objectStore";
 import { runWorkload, sleep, stopped } from "../lib/process";
 import { connectRedis, redisOptions } from "../lib/redis";
+import { takeRetries } from "../lib/visits";
 import { notificationRouterContract } from "./contract";
 import { Exposures } from "./exposures";
 import { reportForeignGroups } from "./foreign";
@@ -12,7 +13,6 @@ import { Offsets } from "./offsets";
 import { Progress } from "./progress";
 import { Publisher } from "./publisher";
 import { Router } from "./router";
-import { takeRetries } from "../lib/visits";
 
 /** Partitions that are taken at the same time: taking is quick, what takes time goes on beside it. */
 const concurrency = 4;

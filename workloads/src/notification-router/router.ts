@@ -5,9 +5,9 @@ import { isCreation, type KeyEncoding, type NotificationRecord, readNotification
 import { isGuider } from "../lib/objectPath";
 import { sleep } from "../lib/process";
 import { parseRawPath, type RawPath, RawPathError } from "../lib/rawPath";
+import type { Retry } from "../lib/visits";
 import { type Exposures, isSidecar, type Membership, type SidecarError } from "./exposures";
 import { type DeadCode, metrics } from "./metrics";
-import type { Retry } from "../lib/visits";
 import { type Progress, Ticket } from "./progress";
 import type { Publisher } from "./publisher";
 
