@@ -124,7 +124,11 @@ export class LocalWorker {
     const all = { ...settings, ...change };
     const options = { host: server.host, password: server.password! };
     this.redis = connectRedis(options);
-    this.reader = connectRedis({ ...options, commandTimeoutMs: longestBlockMs(all.leaseMs) + 5_000 });
+    this.reader = connectRedis({
+      ...options,
+      commandTimeoutMs: longestBlockMs(all.leaseMs) + 5_000,
+      failWhenLost: true,
+    });
     const { redis, reader } = this;
     const gateway = new Gateway({ target, consumer: name, settings: all, pipeline, redis, reader, log }, this.stopping.signal); // prettier-ignore
     this.ended = gateway

@@ -8,6 +8,11 @@ export interface RedisOptions {
   readonly tls?: boolean;
   /** Longest wait for one command, ms; then it fails and the caller decides. Default 5,000. */
   readonly commandTimeoutMs?: number;
+  /**
+   * Commands fail as soon as the connection is lost. Otherwise ioredis forgets those in flight when it is back at once, and only
+   * their time limit ends them: too long for one that waits. Default false.
+   */
+  readonly failWhenLost?: boolean;
   readonly log?: Logger;
 }
 
@@ -17,7 +22,7 @@ export interface RedisOptions {
  * the queue may safely be called again.
  */
 export function connectRedis(options: RedisOptions): Redis {
-  const { host, port = 6379, password, tls = false, commandTimeoutMs = 5_000, log } = options;
+  const { host, port = 6379, password, tls = false, commandTimeoutMs = 5_000, failWhenLost = false, log } = options;
   const redis = new Redis({
     host,
     port,
@@ -26,7 +31,7 @@ export function connectRedis(options: RedisOptions): Redis {
     commandTimeout: commandTimeoutMs,
     connectTimeout: 5_000,
     keepAlive: 10_000,
-    maxRetriesPerRequest: 1,
+    maxRetriesPerRequest: failWhenLost ? 0 : 1,
     autoResendUnfulfilledCommands: false,
     retryStrategy: (attempt) => Math.min(100 * 2 ** Math.min(attempt, 5), 2_000),
     // A server that is loading its append-only file answers LOADING: wait for it rather than fail every command.

@@ -24,7 +24,7 @@ export interface GatewayOptions extends Omit<Means, "stop"> {
   readonly target: StreamGroup;
   /** Name of the pod: no other living one has it. */
   readonly consumer: string;
-  /** A connection for this reading alone, since it blocks for up to {@link longestBlockMs}. */
+  /** A connection for this reading alone, since it blocks for up to {@link longestBlockMs}; with `failWhenLost`. */
   readonly reader: Redis;
 }
 
@@ -49,7 +49,6 @@ export class Gateway {
   private staleDueMs = Infinity;
   private readerId: number | undefined;
   private blocked = false;
-  private onLost: ((error: Error) => void) | undefined;
 
   constructor(
     private readonly options: GatewayOptions,
@@ -60,10 +59,7 @@ export class Gateway {
     const connected = () => (this.staleDueMs = Date.now() + settings.leaseMs);
     if (reader.status === "ready") connected();
     reader.on("ready", connected);
-    reader.on("close", () => {
-      this.readerId = undefined;
-      this.onLost?.(new Error("Redis was lost while a visit was waited for"));
-    });
+    reader.on("close", () => (this.readerId = undefined));
   }
 
   /**
@@ -109,16 +105,12 @@ export class Gateway {
     try {
       if (this.doubt) await this.giveBackOwn(this.doubt.counts);
       if (Date.now() >= this.staleDueMs) await this.giveBackStale();
-      // ioredis forgets what was asked when it connects again at once; its time limit would be the first to notice.
-      const lost = new Promise<never>((_resolve, reject) => (this.onLost = reject));
-      lost.catch(() => undefined);
-      this.readerId ??= await Promise.race([lost, reader.client("ID")]);
+      this.readerId ??= await reader.client("ID");
       if (this.stop.aborted) return undefined;
       const blockMs = Math.max(1, Math.min(leftMs, longestBlockMs(settings.leaseMs), this.staleDueMs - Date.now()));
       this.blocked = true;
       const { stream, consumerGroup } = target;
-      const asked = reader.xreadgroup("GROUP", consumerGroup, consumer, "COUNT", 1, "BLOCK", Math.ceil(blockMs), "STREAMS", stream, ">"); // prettier-ignore
-      const reply = await Promise.race([lost, asked]);
+      const reply = await reader.xreadgroup("GROUP", consumerGroup, consumer, "COUNT", 1, "BLOCK", Math.ceil(blockMs), "STREAMS", stream, ">"); // prettier-ignore
       const [id, fields] = (reply as [string, [string, string[]][]][] | null)?.[0]?.[1][0] ?? [];
       return id === undefined ? undefined : { id, fields: fieldsOf(fields!) };
     } catch (error) {

@@ -15,7 +15,9 @@ runWorkload(promptGatewayContract, async ({ env, log, stop, closers }) => {
   const options = { ...redisOptions(env), log };
   const redis = closers.add("redis", connectRedis(options), (r) => r.disconnect());
   const commandTimeoutMs = longestBlockMs(leaseMs) + answerMs;
-  const reader = closers.add("reader", connectRedis({ ...options, commandTimeoutMs }), (r) => r.disconnect());
+  const reader = closers.add("reader", connectRedis({ ...options, commandTimeoutMs, failWhenLost: true }), (r) =>
+    r.disconnect(),
+  );
   const pipeline = new PipelineChild({
     command: env.PIPELINE_COMMAND,
     env: withoutSecrets(process.env),
