@@ -20,7 +20,14 @@ export { redisPod, type RedisArgs } from "./redis";
 export type { Trigger } from "./scaledJob";
 export { awaited, clusterService, givenByCluster } from "./service";
 export { defaultUser, podTemplate, type PodUser, type Volume } from "./pod";
-export { type SecretKeyReference, SecretReference, secretValue, type VaultField, vaultMark } from "./secrets";
+export {
+  type SecretForm,
+  type SecretKeyReference,
+  SecretReference,
+  secretValue,
+  type VaultField,
+  vaultMark,
+} from "./secrets";
 export { vaultProvider, vaultReader, type VaultReader } from "./vault";
 export { type Claim, type Run, Workload, type WorkloadArgs } from "./workload";
 export { WorkloadGroup } from "./workloadGroup";

@@ -29,6 +29,12 @@ export interface SecretKeyReference {
   readonly key: string;
 }
 
+/** Type and labels of a Secret that an operator reads. */
+export interface SecretForm {
+  readonly type: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 /** Arguments of {@link SecretReference}. */
 export interface SecretReferenceArgs {
   readonly namespace: pulumi.Input<string>;
@@ -38,6 +44,8 @@ export interface SecretReferenceArgs {
   readonly path: string;
   /** Field in Vault, by key of the Secret. */
   readonly fields: Readonly<Record<string, string>>;
+  /** What the reader of the Secret wants it to be. @defaultValue an Opaque one without labels */
+  readonly form?: SecretForm;
   /** Who brings the values. */
   readonly secrets: PlatformConfig["secrets"];
   /** The right to read them, where the stack declares it. Default: that of the ClusterSecretStore or of the operator. */
@@ -51,7 +59,9 @@ export class SecretReference extends pulumi.ComponentResource {
   constructor(name: string, args: SecretReferenceArgs, opts?: pulumi.ComponentResourceOptions) {
     super("usdf:platform:SecretReference", name, {}, opts);
     this.name = args.name;
-    const metadata = { name: args.name, namespace: args.namespace };
+    const { form } = args;
+    const labels = form && { ...form.labels };
+    const metadata = { name: args.name, namespace: args.namespace, ...(labels && { labels }) };
     const fields = Object.entries(args.fields);
     const child = { parent: this, dependsOn: args.reader };
     switch (args.secrets.kind) {
@@ -67,7 +77,11 @@ export class SecretReference extends pulumi.ComponentResource {
               secretStoreRef: args.reader
                 ? { kind: "SecretStore", name: readerName }
                 : { kind: "ClusterSecretStore", name: args.secrets.store },
-              target: { name: args.name, creationPolicy: "Owner" },
+              target: {
+                name: args.name,
+                creationPolicy: "Owner",
+                ...(form && { template: { type: form.type, metadata: { labels } } }),
+              },
               data: fields.map(([secretKey, field]) => ({ secretKey, remoteRef: { key: args.path, property: field } })),
             },
           },
@@ -84,7 +98,7 @@ export class SecretReference extends pulumi.ComponentResource {
             spec: {
               path: args.path,
               vaultRole: args.reader?.role,
-              type: "Opaque",
+              type: form?.type ?? "Opaque",
               keys: fields.map(([, field]) => field),
               // The operator keeps Vault's names unless told otherwise; a field may hold a dot, so it is indexed.
               templates: Object.fromEntries(fields.map(([key, field]) => [key, `{% index .Secrets "${field}" %}`])),
@@ -98,7 +112,7 @@ export class SecretReference extends pulumi.ComponentResource {
           name,
           {
             metadata,
-            type: "Opaque",
+            type: form?.type ?? "Opaque",
             stringData: Object.fromEntries(
               fields.map(([key, field]) => [key, secretValue({ path: args.path, field }, args.secrets)]),
             ),

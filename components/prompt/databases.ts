@@ -87,12 +87,15 @@ export class PromptDatabases extends pulumi.ComponentResource {
 /** Name of the object of a database or role: Kubernetes knows no underscore. */
 export const objectNameOf = (name: string): string => name.replaceAll("_", "-");
 
+/** A login as the operator reads it, which follows a new password. */
+const login = { type: "kubernetes.io/basic-auth", labels: { "cnpg.io/reload": "true" } };
+
 function secretsOf({ roles, backup }: DatabasesConfig): Record<string, PlaceSecret> {
   return {
     ...Object.fromEntries(
       Object.entries(roles).map(([name, { secret = `postgres-${objectNameOf(name)}` }]) => [
         roleSecret(name),
-        { path: secret, fields: { username: "username", password: "password" } },
+        { path: secret, fields: { username: "username", password: "password" }, form: login },
       ]),
     ),
     ...(backup && {

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import type { PlatformConfig, PromptConfig, PromptEnvironment } from "../config";
-import { type Opening, type SecretKeyReference, SecretReference, vaultReader } from "../platform";
+import { type Opening, type SecretKeyReference, type SecretForm, SecretReference, vaultReader } from "../platform";
 
 /** What the parts of one environment share. */
 export interface Environment {
@@ -46,6 +46,7 @@ export interface PlaceSecret {
   readonly path: string;
   /** Field in Vault, by key of the Secret. */
   readonly fields: Readonly<Record<string, string>>;
+  readonly form?: SecretForm;
 }
 
 /**
@@ -115,7 +116,13 @@ export function declareSecrets(
     { parent },
   );
   for (const [secretName, secret] of used) {
-    const args = { namespace: place.namespace, name: secretName, path: pathOf(secret), fields: secret.fields };
+    const args = {
+      namespace: place.namespace,
+      name: secretName,
+      path: pathOf(secret),
+      fields: secret.fields,
+      form: secret.form,
+    };
     new SecretReference(
       `${prefix}-${place.name}-${secretName}`,
       { ...args, secrets: platform.secrets, reader },

@@ -42,7 +42,9 @@ describe("databases of dev", () => {
     expect(roles.map(({ name }: any) => name).sort()).toEqual(["rubin", "pp", ...services].sort());
     for (const { name, login, superuser, passwordSecret } of roles) {
       expect([name, login, superuser ?? false]).toEqual([name, true, false]);
-      const { data } = objects.find("ExternalSecret", passwordSecret.name).spec;
+      const { data, target } = objects.find("ExternalSecret", passwordSecret.name).spec;
+      const { type, metadata } = target.template;
+      expect([type, metadata.labels]).toEqual(["kubernetes.io/basic-auth", { "cnpg.io/reload": "true" }]);
       expect(data.map(({ secretKey }: any) => secretKey)).toEqual(["username", "password"]);
     }
     expect(objects.find("ExternalSecret", "postgres-rubin").spec.data[0].remoteRef.key).toBe(
