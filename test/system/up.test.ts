@@ -200,30 +200,6 @@ describe("usdf up", () => {
     expect((await usdf(one, "status")).stdout).toMatch(/prompt-keda-lsstcomcam +\d +3 +0 +0 well, 0 failed/);
   }, 60_000);
 
-  it("plays the observatory: raws of the simulated camera, and those of its own Butler, go to the workers as new groups", async () => {
-    const config = join(folder.dir, "comcam.yaml");
-    const repo = (await stackOf(one)).butlerRepo;
-    const where = `exposure = ${first.journey!.rows.exposureId}`;
-    writeFileSync(config, JSON.stringify({ instrument: "LSSTComCam", repo, query: { collections: "LSSTComCam/raw/all", where } })); // prettier-ignore
-    const now = ["--interval", "0", "--slew", "0"];
-    for (const words of [
-      ["upload", "LSSTComCam", "1"],
-      ["upload-from-repo", config, "1"],
-    ]) {
-      // prettier-ignore
-      const { groups } = await json<{ groups: UploadedGroup[] }>(one, "prompt", ...words, ...now);
-      const [{ group, files }] = groups as [UploadedGroup];
-      expect(files).toBe(9);
-      await until("all commits", () => commitsOf(one, "LSSTComCam", group).length === 9, { timeoutMs: 60_000 });
-      expect(commitsOf(one, "LSSTComCam", group)).toEqual(await rawsOf(one, "LSSTComCam", group));
-    }
-    const tooMany = await usdf(one, "prompt", "upload-from-repo", config, "2");
-    expect([tooMany.code, tooMany.stderr]).toEqual([
-      1,
-      `usdf: 2 groups were asked for, but ${repo} (LSSTComCam/raw/all where ${where}) has 1. Ask for fewer, or put more there.\n`,
-    ]);
-  }, 120_000);
-
   it("has summarised the telemetry of the exposure, and every value is that of the simulator's formula", async () => {
     const { efd } = await stackOf(one);
     const { exposureId, schema, columns, filled, unpivoted } = first.journey!.rows;
@@ -379,6 +355,30 @@ describe("usdf up", () => {
       process.kill(ingest, "SIGCONT");
     }
     expect(await dataOf(one)).toEqual(before);
+  }, 120_000);
+
+  it("plays the observatory: raws of the simulated camera, and those of its own Butler, go to the workers as new groups", async () => {
+    const config = join(folder.dir, "comcam.yaml");
+    const repo = (await stackOf(one)).butlerRepo;
+    const where = `exposure = ${first.journey!.rows.exposureId}`;
+    writeFileSync(config, JSON.stringify({ instrument: "LSSTComCam", repo, query: { collections: "LSSTComCam/raw/all", where } })); // prettier-ignore
+    const now = ["--interval", "0", "--slew", "0"];
+    for (const words of [
+      ["upload", "LSSTComCam", "1"],
+      ["upload-from-repo", config, "1"],
+    ]) {
+      // prettier-ignore
+      const { groups } = await json<{ groups: UploadedGroup[] }>(one, "prompt", ...words, ...now);
+      const [{ group, files }] = groups as [UploadedGroup];
+      expect(files).toBe(9);
+      await until("all commits", () => commitsOf(one, "LSSTComCam", group).length === 9, { timeoutMs: 60_000 });
+      expect(commitsOf(one, "LSSTComCam", group)).toEqual(await rawsOf(one, "LSSTComCam", group));
+    }
+    const tooMany = await usdf(one, "prompt", "upload-from-repo", config, "2");
+    expect([tooMany.code, tooMany.stderr]).toEqual([
+      1,
+      `usdf: 2 groups were asked for, but ${repo} (LSSTComCam/raw/all where ${where}) has 1. Ask for fewer, or put more there.\n`,
+    ]);
   }, 120_000);
 
   it("changes nothing when it is typed again", async () => {
