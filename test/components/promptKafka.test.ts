@@ -6,11 +6,13 @@ import { envOf, Objects } from "./objects";
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- objects of many kinds, looked into field by field */
 
-const environmentOf = { dev: "usdfdev-prompt-processing", prod: "usdfprod-prompt-processing" } as const;
-type Stack = keyof typeof environmentOf;
+const environmentOf: Readonly<Record<string, string>> = {
+  dev: "usdfdev-prompt-processing",
+  prod: "usdfprod-prompt-processing",
+};
 
 /** Objects of one namespace of the environment; Sasquatch has clusters of the same name elsewhere. */
-async function objectsOf(stack: Stack, namespace: string): Promise<Objects> {
+async function objectsOf(stack: string, namespace: string): Promise<Objects> {
   const { resources, ...rest } = await recorded(stack);
   const own = resources.filter(({ name }) => name.startsWith(`prompt-${environmentOf[stack]}`));
   return new Objects({ ...rest, resources: own } as RecordedStack, namespace);
