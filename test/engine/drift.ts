@@ -1,6 +1,8 @@
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import { delimiter, join } from "node:path";
+import { text } from "node:stream/consumers";
 import { type PulumiProject, root } from "../support/pulumi";
 
 /** What the daily look for drift said. */
@@ -15,7 +17,7 @@ export interface Drift {
  * Compares a stack with what runs, by the script of the workflow. A `gh` that only knows how to create an issue stands for GitHub.
  * @param more - Environment in place of the project's own.
  */
-export function drift(project: PulumiProject, more: NodeJS.ProcessEnv = {}): Drift {
+export async function drift(project: PulumiProject, more: NodeJS.ProcessEnv = {}): Promise<Drift> {
   const bin = join(project.stateDir, "bin");
   const issue = join(project.stateDir, "issue");
   mkdirSync(bin, { recursive: true });
@@ -23,7 +25,7 @@ export function drift(project: PulumiProject, more: NodeJS.ProcessEnv = {}): Dri
   const gh = `#!/bin/sh\n[ "$1 $2" = "issue create" ] || exit 0\nfor word; do file=$word; done\ncp "$file" "${issue}"\n`;
   writeFileSync(join(bin, "gh"), gh);
   chmodSync(join(bin, "gh"), 0o755);
-  const { status, stderr } = spawnSync("bash", [join(root, ".github/drift.sh")], {
+  const watch = spawn("bash", [join(root, ".github/drift.sh")], {
     cwd: project.folder,
     env: {
       ...project.environment,
@@ -32,8 +34,9 @@ export function drift(project: PulumiProject, more: NodeJS.ProcessEnv = {}): Dri
       STACK: project.stack,
       RUN_URL: "https://example.org/1",
     },
-    encoding: "utf8",
-    timeout: 120_000,
+    stdio: ["ignore", "ignore", "pipe"],
+    timeout: 240_000,
   });
-  return { code: status, errors: stderr, issue: existsSync(issue) ? readFileSync(issue, "utf8") : undefined };
+  const [errors, [code]] = await Promise.all([text(watch.stderr), once(watch, "close") as Promise<[number | null]>]);
+  return { code, errors, issue: existsSync(issue) ? readFileSync(issue, "utf8") : undefined };
 }
