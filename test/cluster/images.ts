@@ -90,12 +90,10 @@ function stackBase(python: string): string {
   try {
     const ask = "import sysconfig; print(sysconfig.get_path('stdlib'))";
     const library = execFileSync(python, ["-c", ask], { encoding: "utf8" }).trim();
-    cpSync(library, join(work, "library"), {
-      recursive: true,
-      filter: (path) => !/^(site|dist)-packages$/.test(basename(path)) && isUsed(path),
-    });
+    const unused = new Set(["site-packages", "dist-packages", "test", "idlelib"]);
+    cpSync(library, join(work, "library"), { recursive: true, filter: (path) => !unused.has(basename(path)) });
     const packages = join(work, "files", stack, "python");
-    cpSync(environment, packages, { recursive: true, verbatimSymlinks: true, filter: isUsed });
+    cpSync(environment, packages, { recursive: true, verbatimSymlinks: true });
     // An archive has no times of files, by which Python else knows what is compiled: each start would compile everything.
     const compile = [
       "-m",
@@ -124,15 +122,6 @@ function stackBase(python: string): string {
     rmSync(work, { recursive: true, force: true });
   }
   return tar;
-}
-
-/** What no program of the image loads, a third of it: each byte is copied, hashed and unpacked at every start of a node. */
-function isUsed(path: string): boolean {
-  const name = basename(path);
-  if (basename(dirname(path)) === "data" && basename(dirname(dirname(path))) === "botocore")
-    return name.endsWith(".json") || ["s3", "sts"].includes(name);
-  if (/^(libarrow_(flight|substrait|s3)|_(flight|substrait|s3fs))\./.test(name)) return false;
-  return !/^(test|idlelib|ensurepip|lib2to3|turtledemo|config-3\..*|pip|setuptools|pkg_resources)$/.test(name);
 }
 
 /** Redis of this machine under the name that the stack declares; gives the docker-archive. */
