@@ -18,5 +18,5 @@ export async function withPromptRedis<T>(options: PromptOptions, work: (redis: R
 
 async function localVariables(): Promise<NodeJS.ProcessEnv> {
   const { localEnvironment } = await import("../runner");
-  return (await localEnvironment("fan-out")).env;
+  return (await localEnvironment("next-visit-fan-out")).env;
 }

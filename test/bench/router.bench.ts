@@ -10,7 +10,7 @@ import { clientOf, instrumentNamed } from "../../local/camera";
 import { startProcess } from "../../local/process";
 import { type RunningKafka, startKafka, startRedis } from "../../local/services";
 import { createLogger } from "../../workloads/src/lib/log";
-import { RawArrivals } from "../../workloads/src/lib/raws";
+import { RawArrivals, rawListener } from "../../workloads/src/lib/raws";
 import { startGateway, testProfile } from "../support/gateway";
 import { testAddress, testFolder, until } from "../support/network";
 import { buildWorkloads, Pod } from "../support/pod";
@@ -154,12 +154,13 @@ async function oursPaced(stand: Stand): Promise<number> {
   const kafkaTopic = "paced";
   await broker.createTopic(kafkaTopic);
   const pod = await startRouter(stand, kafkaTopic, "router-paced");
+  const listener = rawListener(redis);
   const log = createLogger("bench", "ERROR");
   const latencies: number[] = [];
   try {
     for (let index = 0; index < paced; index++) {
       const [seqNum, sentAt] = [exposures + 1 + index, new Map<string, number>()];
-      const workers = detectors.map(({ id }) => new RawArrivals(redis, { instrument: "LSSTCam", group: groupOf(seqNum), detector: id }, log)); // prettier-ignore
+      const workers = detectors.map(({ id }) => new RawArrivals(redis, listener, { instrument: "LSSTCam", group: groupOf(seqNum), detector: id }, log)); // prettier-ignore
       // They listen, and have looked for what came before, long before the files come.
       await until("the workers to listen", async () => ((await redis.pubsub("CHANNELS", "raws:*")) as string[]).length === workers.length); // prettier-ignore
       await sleep(1_000);
@@ -178,6 +179,7 @@ async function oursPaced(stand: Stand): Promise<number> {
       for (const worker of workers) worker.close();
     }
   } finally {
+    listener.disconnect();
     await pod.stop();
   }
   return p99(latencies);

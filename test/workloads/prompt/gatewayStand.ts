@@ -5,7 +5,7 @@ import pino from "pino";
 import type { RunningRedis } from "../../../local/services";
 import { type RunningProcess, startProcess } from "../../../local/process";
 import { connectRedis } from "../../../workloads/src/lib/redis";
-import { publishRaws, type Raw } from "../../../workloads/src/lib/raws";
+import { publishRaws, type Raw, rawListener } from "../../../workloads/src/lib/raws";
 import { addVisit, fieldsOf, type NextVisit, promptKey } from "../../../workloads/src/lib/visits";
 import { Gateway, longestBlockMs } from "../../../workloads/src/prompt-gateway/gateway";
 import { PipelineChild } from "../../../workloads/src/prompt-gateway/pipelineChild";
@@ -130,13 +130,15 @@ export class LocalWorker {
       failWhenLost: true,
     });
     const { redis, reader } = this;
-    const gateway = new Gateway({ target, consumer: name, settings: all, pipeline, redis, reader, log }, this.stopping.signal); // prettier-ignore
+    const listener = rawListener(redis);
+    const gateway = new Gateway({ target, consumer: name, settings: all, pipeline, redis, reader, listener, log }, this.stopping.signal); // prettier-ignore
     this.ended = gateway
       .run()
       .then(() => undefined, (error: unknown) => error)
       .finally(async () => {
         await pipeline.close?.();
         this.redis.disconnect();
+        listener.disconnect();
         this.reader.disconnect();
       }); // prettier-ignore
   }

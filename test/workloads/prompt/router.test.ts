@@ -5,7 +5,7 @@ import { type Admin, Kafka, logLevel, type Producer } from "kafkajs";
 import { clientOf, instrumentNamed } from "../../../local/camera";
 import { type RunningKafka, type RunningRedis, startKafka, startRedis } from "../../../local/services";
 import { createLogger } from "../../../workloads/src/lib/log";
-import { type Raw, RawArrivals } from "../../../workloads/src/lib/raws";
+import { type Raw, RawArrivals, rawListener } from "../../../workloads/src/lib/raws";
 import { parkedLetters, reviveLetter } from "../../../workloads/src/lib/visits";
 import { startGateway, type TestGateway, testProfile } from "../../support/gateway";
 import { testAddress, testFolder, until } from "../../support/network";
@@ -37,6 +37,7 @@ beforeAll(async () => {
     buildWorkloads(),
   ]);
   redis = new Redis({ host: address, password: "pw", retryStrategy: () => 100 });
+  listener = rawListener(redis);
   redis.on("error", () => undefined);
   const kafka = new Kafka({ brokers: [broker.bootstrap], logLevel: logLevel.NOTHING });
   [admin, producer] = [kafka.admin(), kafka.producer()];
@@ -68,6 +69,7 @@ afterAll(async () => {
   await pod?.stop();
   await Promise.all([admin?.disconnect(), producer?.disconnect()]);
   redis?.disconnect();
+  listener?.disconnect();
   s3?.destroy();
   await Promise.all([redisServer?.stop(), broker?.stop(), gateway?.rgw.stop()]);
   folder.remove();
@@ -120,8 +122,9 @@ const nextOf = async (arrivals: RawArrivals) => {
   return raw;
 };
 const workers: RawArrivals[] = [];
+let listener: Redis;
 function worker(group: string, detector: number, instrument = "LSSTCam"): RawArrivals {
-  const arrivals = new RawArrivals(redis, { instrument, group, detector }, log);
+  const arrivals = new RawArrivals(redis, listener, { instrument, group, detector }, log);
   workers.push(arrivals);
   return arrivals;
 }

@@ -1,4 +1,5 @@
 import type { KafkaMessage } from "kafkajs";
+import { canaryPrefix } from "../lib/canary";
 import { messageOf } from "../lib/errors";
 import type { BatchTaker, TakenBatch } from "../lib/groupConsumer";
 import { isCreation, type KeyEncoding, type NotificationRecord, readNotificationText } from "../lib/notification";
@@ -103,6 +104,7 @@ export class Router implements BatchTaker {
         "UNKNOWN_BUCKET",
         `Object "${key}" is in bucket "${record.bucket}", not in "${bucket}".`,
       );
+    if (key.startsWith(canaryPrefix)) return metrics.ignored.inc({ reason: "canary" });
     const exposure = key.slice(0, key.lastIndexOf("/"));
     if (key.endsWith(".json")) {
       if (isSidecar(key)) exposures.sidecarCame(exposure, key);

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { runWorkload } from "../lib/process";
+import { rawListener } from "../lib/raws";
 import { connectRedis, redisOptions } from "../lib/redis";
 import { promptGatewayContract } from "./contract";
 import { Gateway, longestBlockMs } from "./gateway";
@@ -18,6 +19,7 @@ runWorkload(promptGatewayContract, async ({ env, log, stop, closers }) => {
   const reader = closers.add("reader", connectRedis({ ...options, commandTimeoutMs, failWhenLost: true }), (r) =>
     r.disconnect(),
   );
+  const listener = closers.add("listener", rawListener(redis), (r) => r.disconnect());
   const pipeline = new PipelineChild({
     command: env.PIPELINE_COMMAND,
     env: withoutSecrets(process.env),
@@ -45,6 +47,7 @@ runWorkload(promptGatewayContract, async ({ env, log, stop, closers }) => {
       pipeline,
       redis,
       reader,
+      listener,
       log,
     },
     stop,

@@ -23,8 +23,10 @@ export interface VisitInHand {
 
 export interface Means {
   readonly pipeline: Pipeline;
-  /** For commands; raws are listened to on a connection of its own. */
+  /** For commands. */
   readonly redis: Redis;
+  /** For listening to raws. */
+  readonly listener: Redis;
   readonly settings: GatewaySettings;
   readonly log: Logger;
   readonly stop: AbortSignal;
@@ -124,10 +126,10 @@ async function attemptWith({ visit, attempt, uncertain, unit }: VisitInHand, mea
 /** Gives the program its raws as they come, until all are there or the time for them is over. */
 async function feed(visit: FannedOutVisit, means: Means, over: AbortSignal, onEnd: () => void): Promise<void> {
   const { instrument, groupId: group, detector, nimages, duration } = visit;
-  const { pipeline, redis, settings, log } = means;
+  const { pipeline, redis, listener, settings, log } = means;
   const startMs = Date.now();
   const deadlineMs = startMs + 2_000 * duration + settings.imageTimeoutMs;
-  const arrivals = new RawArrivals(redis, { instrument, group, detector }, log);
+  const arrivals = new RawArrivals(redis, listener, { instrument, group, detector }, log);
   const exposures = new Set<string>();
   try {
     while (nimages === 0 || exposures.size < nimages) {

@@ -18,12 +18,17 @@ export interface RawsOf {
   readonly detector: number;
 }
 
+/** A connection of a worker for {@link RawArrivals}, made when it is needed first. The caller ends it. */
+export function rawListener(redis: Redis): Redis {
+  const listener = redis.duplicate({ autoResubscribe: false, lazyConnect: true });
+  return listener.on("error", () => undefined); // it connects again by itself; reading says what is wrong
+}
+
 /**
  * The raws of one detector of a group: those that came before, then those that come. It subscribes, then reads the hash, then
  * waits, and does all of it again whenever the connection was lost: so nothing is missed and nobody polls.
  */
 export class RawArrivals {
-  private readonly subscriber: Redis;
   private readonly channel: string;
   private readonly hash: string;
   private readonly waiting: Raw[] = [];
@@ -36,19 +41,28 @@ export class RawArrivals {
   private attempt = 0;
   private timer: NodeJS.Timeout | undefined;
 
-  /** @param redis - For reading; a connection of its own is made for listening. */
+  /**
+   * @param redis - For reading.
+   * @param listener - For listening, see {@link rawListener}.
+   */
   constructor(
     private readonly redis: Redis,
+    private readonly listener: Redis,
     private readonly of: RawsOf,
     private readonly log: Logger,
   ) {
     this.channel = promptKey.rawsChannel(of.instrument, of.group, of.detector);
     this.hash = promptKey.raws(of.instrument, of.group);
-    this.subscriber = redis.duplicate({ autoResubscribe: false });
-    this.subscriber.on("error", () => undefined); // it connects again by itself; reading says what is wrong
-    this.subscriber.on("ready", () => void this.catchUp());
-    this.subscriber.on("message", (_channel, text: string) => this.add(text));
+    listener.on("ready", this.onReady);
+    listener.on("message", this.onMessage);
+    if (listener.status === "ready") void this.catchUp();
+    else if (listener.status === "wait") listener.connect().catch(() => undefined); // it goes on trying
   }
+
+  private readonly onReady = () => void this.catchUp();
+  private readonly onMessage = (channel: string, text: string) => {
+    if (channel === this.channel) this.add(text);
+  };
 
   /**
    * The next raw, as soon as there is one; each is given once, a file that was PUT anew once more.
@@ -77,7 +91,8 @@ export class RawArrivals {
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);
-    this.subscriber.disconnect();
+    this.listener.off("ready", this.onReady).off("message", this.onMessage);
+    this.listener.unsubscribe(this.channel).catch(() => undefined); // without a connection there is nothing to end
     this.wake();
   }
 
@@ -91,7 +106,7 @@ export class RawArrivals {
     try {
       while (this.again && !this.closed) {
         this.again = false;
-        await this.subscriber.subscribe(this.channel);
+        await this.listener.subscribe(this.channel);
         await this.read();
       }
       this.attempt = 0;
