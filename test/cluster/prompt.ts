@@ -83,7 +83,7 @@ export class ClusterPrompt {
               stream: { listenSeconds },
               scaling: { min: 0, max: 3, activationLag: 0 },
               cacheSize: "64Mi",
-              requests: { cpu: "20m", memory: "96Mi", ephemeralStorage: "64Mi" },
+              requests: { cpu: "20m", memory: "96Mi", ephemeralStorage: "0" }, // this node tells of none
               limits: { cpu: "2", memory: "256Mi", ephemeralStorage: "128Mi" },
             },
           },

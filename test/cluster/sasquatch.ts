@@ -27,6 +27,8 @@ const schema = {
     { name: "n", type: "long" },
   ],
 };
+/** Not efdreader, whom the transformed EFD of this server has. */
+const reader = "step-reader";
 const batch = 200;
 
 /** Kafka and a schema registry on the machine, and an environment of Sasquatch that reads them. */
@@ -61,7 +63,7 @@ export class ClusterSasquatch {
   /** `usdf:sasquatch`. */
   config(): object {
     return {
-      clients: { [client]: { about: "Steps of the test", topics: { namespace: client } } },
+      clients: { [client]: { about: "Steps of the test", topics: { namespace: client }, readers: [reader] } },
       environments: {
         [environment]: {
           kubeContext: "local",
@@ -87,7 +89,7 @@ export class ClusterSasquatch {
     const fields = {
       "influxdb-password": this.influxdb.password,
       "influxdb-token": this.influxdb.token,
-      "efdreader-password": "cluster-efdreader",
+      [`${reader}-password`]: "cluster-reader",
       [`${client}-writer-password`]: "cluster-writer",
     };
     return Object.fromEntries(Object.entries(fields).map(([field, value]) => [`${vaultPath}#${field}`, value]));
