@@ -30,7 +30,10 @@ export class Node extends Cluster {
   /** Runs CloudNativePG's operator in the node, with an image of this machine's PostgreSQL for its clusters. */
   async runCloudNativePg(dir: string): Promise<void> {
     const tar = join(dir, "postgresql.tar");
-    const copies = ["/usr/lib/postgresql/15", "/usr/share/postgresql"].flatMap((path) => ["--copy", path]);
+    const copies = ["/usr/lib/postgresql/15", "/usr/share/postgresql", "/usr/share/zoneinfo"].flatMap((path) => [
+      "--copy",
+      path,
+    ]);
     const options = ["--tools", "--user", "26:postgres", "--env", "PATH=/usr/lib/postgresql/15/bin:/usr/bin"];
     await execute(tool("host-image"), [tar, "local/postgresql:15", ...copies, ...options]);
     for (const args of [["load", tar], ["cnpg"]]) await execute(tool("cluster"), args, { env: this.environment });
