@@ -1,21 +1,10 @@
-import { readFileSync } from "node:fs";
-import { parse } from "yaml";
 import type { RgwAccess } from "../../components/ceph";
-import type { FanOutDocument } from "../../workloads/src/fan-out/contract";
 import { CommandError } from "../exit";
 import { readJson, type State, writeJson } from "../state";
-import type {
-  ApplyRequest,
-  EnvironmentOf,
-  LocalConnector,
-  LocalEfd,
-  LocalInstrument,
-  LocalPrompt,
-  LocalStack,
-  StatusReport,
-} from "./api";
+import type { ApplyRequest, EnvironmentOf, LocalStack, StatusReport } from "./api";
 import { Backing, type BackingName, backingNames, explicitUrl } from "./backing";
 import { type CephDesired, readCeph, usersOf } from "./ceph-desired";
+import { controllerOf, describeStack } from "./describe";
 import { Forwarder } from "./forwarder";
 import { CronRun, JobRun } from "./jobs";
 import { foreignTopics, makeKafkaTopics } from "./kafka-topics";
@@ -153,95 +142,17 @@ export class Supervisor {
   }
 
   /** Where things are. @throws CommandError before a stack with an ingester was applied. */
-  async localStack(): Promise<LocalStack> {
-    const { env } = await this.environment("ingest");
-    const {
-      BUCKET: path = "",
-      BUTLER_REPO: butlerRepo = "",
-      REDIS_HOST: host = "",
-      REDIS_PASSWORD: password = "",
-    } = env;
-    const port = Number(env.REDIS_PORT ?? 6379);
-    const url = (component: string, page: string) => {
-      const service = this.desired.services.find(({ metadata }) => metadata.labels[componentLabel] === component);
-      return service && `http://${this.serviceAddress(service)}:${service.ports[0]!.port}${page}`;
-    };
-    return {
-      environment: this.controllerOf("ingest").metadata.labels[environmentLabel] ?? this.stack,
-      s3: { endpoint: this.backing.httpUrl("rgw"), ...this.secrets.s3(owner) },
-      bucket: { name: path.slice(path.indexOf("@") + 1), path },
-      redis: { host, port, password },
-      enqueueUrl: url("enqueue", "/notify"),
-      presenceUrl: url("presence", "/presence"),
-      butlerRepo,
-      efd: await this.localEfd(),
-      prompt: await this.localPrompt(),
-    };
-  }
-
-  private async localPrompt(): Promise<LocalPrompt | undefined> {
-    const fanOut = this.desired.controllers.find(
-      ({ metadata }) => metadata.labels[componentLabel] === "next-visit-fan-out",
-    );
-    if (!fanOut || !this.backing.has("kafka")) return undefined;
-    const envOf = async (controller: Controller) => (await this.plan(controller, 0)).main[0]!.process.env;
-    const { NEXT_VISIT_TOPIC, KAFKA_BROKERS, REGISTRY_URL, INSTRUMENT_CONFIG_FILE, ...redis } = await envOf(fanOut);
-    const { instruments } = parse(readFileSync(INSTRUMENT_CONFIG_FILE!, "utf8")) as FanOutDocument;
-    const jobs = this.desired.controllers.filter((controller) => controller.kind === "ScaledJob");
-    const services = jobs.map(async (job) => {
-      const instrument = (await envOf(job)).RUBIN_INSTRUMENT!;
-      const { stream, consumerGroup } = job.trigger;
-      const { namespace, name } = job.metadata;
-      const detectors = instruments[instrument]?.detectors ?? [];
-      return [instrument, { namespace, name, stream, consumerGroup, detectors }] as const;
+  localStack(): Promise<LocalStack> {
+    return describeStack({
+      stack: this.stack,
+      desired: this.desired,
+      backing: this.backing,
+      secrets: this.secrets,
+      owner,
+      variablesOf: async (controller) => (await this.plan(controller, 0)).main[0]!.process.env,
+      addressOf: (service) => this.serviceAddress(service),
+      resolved: (text) => resolveNames(text, this.hosts("")),
     });
-    return {
-      environment: fanOut.metadata.labels[environmentLabel] ?? this.stack,
-      nextVisitTopic: NEXT_VISIT_TOPIC!,
-      brokers: KAFKA_BROKERS!.split(","),
-      registryUrl: REGISTRY_URL!,
-      redis: { host: redis.REDIS_HOST!, port: Number(redis.REDIS_PORT ?? 6379), password: redis.REDIS_PASSWORD },
-      services: Object.fromEntries(await Promise.all(services)),
-    };
-  }
-
-  private async localEfd(): Promise<LocalEfd | undefined> {
-    if (!this.backing.has("influxdb") || !this.backing.has("kafka")) return undefined;
-    const of = (component: string | RegExp) =>
-      this.desired.controllers.filter(({ metadata: { labels } }) => {
-        const name = labels[componentLabel] ?? "";
-        return typeof component === "string" ? name === component : component.test(name);
-      });
-    const monitors = new Map(of("failure-monitor").map(({ metadata: { namespace, name } }) => [namespace, name]));
-    const instruments = of("transform").map(async (controller) => {
-      const { env } = (await this.plan(controller, 0)).main[0]!.process;
-      const { namespace, name } = controller.metadata;
-      const instrument: LocalInstrument = {
-        namespace,
-        cronJob: name,
-        failureMonitor: monitors.get(namespace)!,
-        chunkMinutes: Number(env.TIMEDELTA),
-      };
-      return [env.INSTRUMENT!, instrument] as const;
-    });
-    const connectors = of(/^connector-/).map(async (controller): Promise<LocalConnector> => {
-      const { env } = (await this.plan(controller, 0)).main[0]!.process;
-      return {
-        namespace: controller.metadata.namespace,
-        name: controller.metadata.name,
-        topicPattern: env.TOPIC_PATTERN!,
-        consumerGroup: env.CONSUMER_GROUP!,
-        deadLetterTopic: env.DEAD_LETTER_TOPIC!,
-        database: env.INFLUXDB_DATABASE!,
-      };
-    });
-    return {
-      sal: { brokers: [this.backing.place("kafka")], registryUrl: this.backing.registryUrl() },
-      connectors: await Promise.all(connectors),
-      influxdb: { url: this.backing.httpUrl("influxdb"), database: "efd", ...this.secrets.efdReader() },
-      consdbUrl: resolveNames(this.secrets.consdbUrl(), this.hosts("")),
-      instruments: Object.fromEntries(await Promise.all(instruments)),
-    };
   }
 
   /** Runs a CronJob now, whatever its schedule says, and waits for its end. @returns How it ended. */
@@ -256,7 +167,7 @@ export class Supervisor {
    * @param environment - Which one, where several environments have the component. Default: the first.
    */
   async environment(component: string, environment?: string): Promise<EnvironmentOf> {
-    const controller = this.controllerOf(component, environment);
+    const controller = controllerOf(this.desired, this.stack, component, environment);
     const { process } = (await this.plan(controller, 0)).main[0]!;
     return { env: process.env, cwd: process.cwd, command: [process.command, ...process.args] };
   }
@@ -530,15 +441,6 @@ export class Supervisor {
     return secret && this.secrets.read(secret);
   }
 
-  private controllerOf(component: string, environment?: string): Controller {
-    const found = this.desired.controllers.find(
-      ({ metadata: { labels } }) =>
-        labels[componentLabel] === component && (environment ?? labels[environmentLabel]) === labels[environmentLabel],
-    );
-    if (!found) throw new CommandError(`stack ${this.stack} has no ${component} here; run usdf up first`);
-    return found;
-  }
-
   private allPods(): Pod[] {
     const runs = [...this.jobs.values()].flatMap(({ job }) => job.current() ?? []);
     const crons = [...this.crons.values()].flatMap(({ cron }) => cron.pods());
@@ -557,9 +459,6 @@ export class Supervisor {
     return result;
   }
 }
-
-const componentLabel = "app.kubernetes.io/name";
-const environmentLabel = "app.kubernetes.io/instance";
 
 function named<T extends { metadata: { name: string; namespace: string } }>(
   all: readonly T[],
