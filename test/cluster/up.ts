@@ -143,6 +143,7 @@ export function up(get: () => Promise<EmbargoStack>): void {
 
     it("lost no record with the connector's pod: each is one point", async () => {
       const { sasquatch } = stack;
+      expect(sasquatch.sent).toBeGreaterThan(0);
       // 1 + 2 + … + n, whatever was written twice.
       expect(await sasquatch.settled(stack.node)).toEqual({
         count: sasquatch.sent,
