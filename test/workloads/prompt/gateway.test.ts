@@ -231,7 +231,7 @@ test("a pipeline in Python: each way in which a visit can end", async () => {
   await announce(redis, visit, detectors);
   const command = ["python3", join(__dirname, "pipeline.py"), commits.path] as [string, ...string[]];
   const env = { PATH: process.env.PATH, PYTHONPATH: join(root, "workloads/prompt-pipeline"), PYTHONDONTWRITEBYTECODE: "1" }; // prettier-ignore
-  const child = new PipelineChild({ command, env, readyTimeoutMs: 20_000, log });
+  const child = new PipelineChild({ command, env, readyTimeoutMs: 20_000, log, output: "ignore" });
   const worker = new LocalWorker(server, "python", child);
   workers.push(worker);
   await settled();

@@ -152,7 +152,7 @@ export class LocalWorker {
 
 export function standIn(commits: CommitFolder, options: StandInOptions = {}): PipelineChild {
   const env = { ...standInEnv(commits, options), PATH: process.env.PATH };
-  return new PipelineChild({ command: standInCommand as never, env, readyTimeoutMs: 20_000, log });
+  return new PipelineChild({ command: standInCommand as never, env, readyTimeoutMs: 20_000, log, output: "ignore" });
 }
 
 /** A worker as a process of its own, which can be killed or stopped. */

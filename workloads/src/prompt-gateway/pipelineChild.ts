@@ -13,6 +13,8 @@ export interface PipelineChildOptions {
   readonly log: Logger;
   /** Starts in a row that never came to `ready`, after which it is given up. Default 3. */
   readonly maxStarts?: number;
+  /** Where its output and errors go: to ours, which are the pod's log, or nowhere. Default "inherit". */
+  readonly output?: "inherit" | "ignore";
 }
 
 /** The program ended, was ended or wrote nonsense while it held a visit. */
@@ -159,12 +161,12 @@ export class PipelineChild {
   }
 
   private start(): void {
-    const { command, env, log } = this.options;
+    const { command, env, log, output = "inherit" } = this.options;
     const [program, ...args] = command;
     this.starts++;
     this.why = undefined;
     // A group of its own: what it starts ends with it, and a signal to the gateway is not one to a visit in hand.
-    const child = spawn(program, args, { env, stdio: ["pipe", "inherit", "inherit", "pipe"], detached: true });
+    const child = spawn(program, args, { env, stdio: ["pipe", output, output, "pipe"], detached: true });
     this.child = child;
     child.on("error", (error) => this.gone(child, `cannot run "${program}": ${error.message}`));
     child.on("exit", (code, signal) => {
