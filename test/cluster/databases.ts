@@ -50,6 +50,7 @@ export const databases = () => ({
       ],
     },
   },
+  grants: { suspend: true }, // the test runs it
   backupWaiver: "The server of a test, which ends with its cluster.",
 });
 

@@ -21,6 +21,8 @@ const vaultPath = "secret/usdf/cluster/sasquatch";
 const registryPort = 18081;
 const schema = {
   type: "record",
+  // The two together are the measurement's name.
+  namespace: client,
   name: "step",
   fields: [
     { name: "private_efdStamp", type: "double" },
@@ -123,17 +125,22 @@ export class ClusterSasquatch {
 
   /**
    * Ends the connector's pod while it works, as a node that dies does, and sends on until another one writes.
-   * @returns Points that were stored when it ended.
+   * @returns The pod's name, and the points that were stored when it ended.
    */
-  async loseConnector(node: Node): Promise<number> {
-    const [pod] = this.connectors(node);
+  async loseConnector(node: Node): Promise<{ lost: string; stored: number }> {
+    await until("the connector to run", () => this.connectors(node).length > 0, { timeoutMs: 60_000, pollMs: 500 });
+    const [lost] = this.connectors(node) as [string];
     await this.send();
-    await until("the connector to have begun", async () => (await this.stored()).count > 0, { pollMs: 20 });
+    await until("the connector to have begun", async () => (await this.stored()).count > 0, {
+      timeoutMs: 60_000,
+      pollMs: 20,
+      state: () => node.logs(environment, connectorLabel),
+    });
     for (let i = 0; i < 10; i++) await this.send();
-    node.kubectl("--namespace", environment, "delete", "pod", pod!, "--grace-period=0", "--force", "--wait=false");
+    node.kubectl("--namespace", environment, "delete", "pod", lost, "--grace-period=0", "--force", "--wait=false");
     const { count } = await this.stored();
     await this.send();
-    return count;
+    return { lost, stored: count };
   }
 
   /** Waits until every record is a point; gives their number and the sum of their `n`. */
