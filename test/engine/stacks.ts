@@ -1,4 +1,5 @@
 import { readStackYaml } from "../../local/record";
+import { without } from "../support/without";
 
 /** Configuration of a stack, by full key, as `Pulumi.<stack>.yaml` has it under `config`. */
 export type Config = Record<string, unknown>;
@@ -280,11 +281,7 @@ export const secretValues = {
 interface Facility extends Config {
   "usdf:embargo": { kubeContext?: string; environments: Record<string, { kubeContext?: string }> };
   "usdf:efd": { kubeContext: string };
-  "usdf:ceph": { endpoints: Record<string, { url: string; topics: Record<string, { to?: CephReceiver }> }> };
-}
-interface CephReceiver {
-  environment?: string;
-  prompt?: string;
+  "usdf:ceph": { endpoints: Record<string, { url: string }> };
 }
 
 /**
@@ -292,21 +289,16 @@ interface CephReceiver {
  * need the aws plugin, are left out; so are Sasquatch and prompt processing.
  */
 export function facility(stack: "dev" | "prod", gateway: string): Config {
-  const config = readStackYaml(stack).config as Facility;
-  const endpoints = Object.entries(config["usdf:ceph"].endpoints).map(([name, one]) => {
-    const topics = Object.entries(one.topics).map(([topic, told]) => [topic, withoutPrompt(told)]);
-    return [name, { ...one, url: gateway, topics: Object.fromEntries(topics) }];
-  });
-  const ceph = { ...config["usdf:ceph"], bucketPolicies: "unmanaged", endpoints: Object.fromEntries(endpoints) };
   // Their hundreds of objects are of the kinds that everything() has once; those of all environments would take minutes.
-  const { "usdf:sasquatch": _, "usdf:prompt": __, ...others } = config;
-  return { ...others, "usdf:ceph": ceph };
-}
-
-/** A topic's receivers but for prompt processing, where there is none. */
-function withoutPrompt({ to, ...told }: { to?: CephReceiver }) {
-  const { prompt: _, ...others } = to ?? {};
-  return to ? { ...told, to: others } : told;
+  const config = without(readStackYaml(stack).config as Facility, "sasquatch", "prompt");
+  const endpoints = Object.entries(config["usdf:ceph"].endpoints).map(([name, one]) => [
+    name,
+    { ...one, url: gateway },
+  ]);
+  return {
+    ...config,
+    "usdf:ceph": { ...config["usdf:ceph"], bucketPolicies: "unmanaged", endpoints: Object.fromEntries(endpoints) },
+  };
 }
 
 /** Every kubeContext that a stack names. */

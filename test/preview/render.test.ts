@@ -67,7 +67,10 @@ describe("render", () => {
     for (const file of written.filter((one) => one.endsWith(".yaml"))) {
       const object = parse(await readFile(join(prod, file), "utf8"));
       const place = object.kind === "Namespace" ? object.metadata.name : object.metadata.namespace;
-      const system = place === "sasquatch" ? "sasquatch" : /^prod-/.test(place) ? "efd" : "embargo";
+      const isPrompt = /^(prompt-|next-visit-|s3-file-|butler-writer)/.test(place);
+      // Two clusters have a namespace sasquatch: that of prompt processing's alerts is another.
+      const isSasquatch = place === "sasquatch" && !file.startsWith("prompt/sasquatch/");
+      const system = isSasquatch ? "sasquatch" : isPrompt || place === "sasquatch" ? "prompt" : /^prod-/.test(place) ? "efd" : "embargo"; // prettier-ignore
       // Sasquatch has the same namespace in each cluster: its folders are environments.
       const folder = system === "sasquatch" ? file.split("/")[1] : place;
       expect(file).toBe(`${system}/${folder}/${object.kind}-${object.metadata.name}.yaml`);

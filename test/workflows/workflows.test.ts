@@ -19,6 +19,7 @@ import { parse, stringify } from "yaml";
 import { dependencies } from "../../package.json";
 import { tiers } from "../../local/tiers";
 import { limitBytes } from "../../local/preview/markdown";
+import { without } from "../support/without";
 
 jest.setTimeout(300_000);
 const root = resolve(__dirname, "../..");
@@ -194,8 +195,7 @@ describe("the job for pull requests of forks", () => {
     for (const stack of ["prod", "dev"]) {
       const file = join(fork, `Pulumi.${stack}.yaml`);
       const { config } = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
-      for (const system of ["sasquatch", "prompt"]) delete config[`usdf:${system}`];
-      writeFileSync(file, stringify({ config }));
+      writeFileSync(file, stringify({ config: without(config, "sasquatch", "prompt") }));
     }
     // Entry by entry: an `npm ci` in the fork would take away what a link to the whole folder leads to.
     mkdirSync(join(fork, "node_modules"));
