@@ -1,8 +1,9 @@
-import { execFile, execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { copyFileSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { Cluster, openDefinition, tool } from "../support/cluster";
+import { Cluster, definitionsOf, openDefinition, tool, unpackTools } from "../support/cluster";
+import { until } from "../support/network";
 
 const execute = promisify(execFile);
 
@@ -41,18 +42,61 @@ export class Node extends Cluster {
 
   /**
    * Runs KEDA's operator beside the node. It finds Services by their names as a pod does: the cluster's DNS is that of its own
-   * mounts. Kinds of KEDA that nobody here uses are declared without a schema, since it ends when it cannot watch them.
+   * mounts. There it is started without its health server, which would take port 8081 of every address of the machine. Kinds of
+   * KEDA that nobody here uses are declared without a schema, since it ends when it cannot watch them.
    */
   async runKeda(dir: string): Promise<void> {
+    this.kubectl("apply", "--server-side", "-f", definitionsOf("keda-2.20.2"));
     this.apply(
+      { apiVersion: "v1", kind: "Namespace", metadata: { name: "keda" } },
       openDefinition("eventing.keda.sh", "v1alpha1", "CloudEventSource"),
       openDefinition("eventing.keda.sh", "v1alpha1", "ClusterCloudEventSource", "Cluster"),
     );
     const resolver = join(dir, "resolv.conf");
     writeFileSync(resolver, "nameserver 10.96.0.10\nsearch svc.cluster.local cluster.local\noptions ndots:5\n");
-    const script = 'mount --bind "$1" /etc/resolv.conf && exec "$2" keda';
-    const words = ["--mount", "--propagation", "private", "sh", "-c", script, "sh", resolver, tool("cluster")];
-    await execute("unshare", words, { env: this.environment });
+    const certificates = join(dir, "keda");
+    mkdirSync(certificates);
+    const file = (name: string) => join(certificates, name);
+    const issue = [
+      "req",
+      "-x509",
+      "-newkey",
+      "rsa:2048",
+      "-nodes",
+      "-keyout",
+      file("tls.key"),
+      "-out",
+      file("tls.crt"),
+    ];
+    const subject = ["-subj", "/CN=keda", "-addext", "subjectAltName=DNS:keda-operator.keda.svc"];
+    await execute("openssl", [...issue, "-days", "30", ...subject]);
+    for (const kind of ["key", "crt"]) copyFileSync(file(`tls.${kind}`), file(`ca.${kind}`));
+    const flags = [
+      `--kubeconfig=${this.kubeconfig}`,
+      `--cert-dir=${certificates}`,
+      `--ca-dir=${certificates}`,
+      "--enable-prometheus-metrics=false",
+      "--health-probe-bind-address=0",
+    ];
+    const operator = join(unpackTools(), "keda-operator");
+    const own = ["sh", "-c", 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"', "sh", resolver];
+    const log = join(dir, "keda.log");
+    const child = spawn("unshare", ["--mount", "--propagation", "private", ...own, operator, ...flags], {
+      env: {
+        ...this.environment,
+        POD_NAMESPACE: "keda",
+        POD_NAME: "keda-operator",
+        KEDA_CLUSTER_OBJECT_NAMESPACE: "keda",
+        WATCH_NAMESPACE: "",
+      },
+      stdio: ["ignore", openSync(log, "w"), openSync(log, "a")],
+    });
+    writeFileSync(join(this.environment.CLUSTER_DIR!, "keda.pid"), String(child.pid)); // `cluster down` ends it
+    const started = '"Starting workers","controller":"scaledjob"';
+    await until("KEDA", async () => readFileSync(log, "utf8").includes(started), {
+      state: async () => readFileSync(log, "utf8").split("\n").slice(-5),
+      timeoutMs: 120_000,
+    });
   }
 
   /**

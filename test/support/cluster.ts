@@ -14,6 +14,9 @@ const tools = join(shared, "tools");
 /** Path of a tool, e.g. `host-image`. */
 export const tool = (name: string) => join(tools, name);
 
+/** Folder of the definitions of an operator's custom resources. */
+export const definitionsOf = (operator: string) => join(shared, "data/crds", operator);
+
 /** Why a real engine and a real API server cannot be had here; `undefined` when they can. */
 export const missing: string | undefined = !existsSync(tool("cluster"))
   ? "no Pulumi engine and API server: ../shared/tools is not there"

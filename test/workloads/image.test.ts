@@ -18,15 +18,21 @@ const folder = testFolder("image");
 const programs = [
   "aggregator",
   "connector",
+  "database-grants",
   "enqueue",
+  "fan-out",
   "idle",
   "influxdb-backup",
   "influxdb-setup",
   "ingest",
+  "notification-router",
   "parquet-sink",
   "presence",
+  "prompt-gateway",
   "reconcile",
+  "stand-in-pipeline",
   "transform-efd",
+  "upload",
 ];
 let workloads: ImageFiles;
 let ingest: ImageFiles;
