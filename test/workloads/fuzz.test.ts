@@ -209,7 +209,7 @@ describe(`${malformed} malformed notifications (FUZZ_SEED=${seed})`, () => {
     } finally {
       expect(await pod.stop()).toBe(0);
     }
-  }, 120_000);
+  }, 300_000);
 
   it("by Kafka: crash nothing and cost no good record", async () => {
     await client.flushall();
