@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { decimal, whole } from "./numbers";
 import type { SendProgress, SendResult } from "../camera";
 import { type Stored, telemetryLine } from "../efd/awaitStored";
 
@@ -27,11 +28,15 @@ export function register(program: Command): void {
         .choices(["LATISS", "LSSTComCam", "LSSTCam"])
         .default("LATISS"),
     )
-    .option("--exposures <n>", "number of exposures", whole, 1)
-    .option("--rate <r>", "exposures per second", positive, 1)
+    .option("--exposures <n>", "number of exposures", whole(1), 1)
+    .option("--rate <r>", "exposures per second", decimal(0.001), 1)
     .option("--bucket <name>", "bucket to write to; default: that of the local stack")
     .option("--day-obs <YYYYMMDD>", "day of observation; default: today's, which began at 12:00 UTC", dayObs)
-    .option("--first-seq <n>", "number of the first exposure; default: one more than the last in the bucket", whole)
+    .option(
+      "--first-seq <n>",
+      "number of the first exposure; default: one more than the last in the bucket",
+      whole(1, 99_999),
+    )
     .option("--detectors <names>", "only these detectors, e.g. R22_S11,R00_SG0; default: all")
     .option("--endpoint <url>", "another S3 service, with the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     .option("--profile <name>", "another S3 service, from LSST_RESOURCES_S3_PROFILE_<name>=https://ACCESS:SECRET@host")
@@ -75,17 +80,6 @@ Into the local stack, without --day-obs and --first-seq, the last exposure ends 
 Telemetry of their time is sent as the observatory's producers do: Avro messages to Kafka's topics lsst.sal.*, from where the
 connector stores them in InfluxDB; the transformed EFD's CronJob summarises them five minutes later.
 Otherwise times follow from the day of observation and the number, and the same exposure sent twice is the same bytes.`;
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(Number.isFinite(value) && value > 0)) throw new InvalidArgumentError("It is not a number above 0.");
-  return value;
-}
-
-function whole(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("It is not a whole number above 0.");
-  return Number(text);
-}
 
 function dayObs(text: string): string {
   const [, year, month, day] = /^(\d{4})(\d\d)(\d\d)$/.exec(text) ?? [];

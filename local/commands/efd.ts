@@ -1,6 +1,7 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { ColumnsOptions, CompareOptions, EfdOptions, ExplainOptions, GapsOptions } from "../efd";
 import type { BackfillOptions } from "../efd/backfill";
+import { decimal, whole } from "./numbers";
 
 const where = `
 Where it looks:
@@ -82,15 +83,15 @@ export function register(program: Command): void {
     .addOption(new Option("--only <states...>", "only holes of these kinds").choices(["missing", "empty", "partial"]))
     .option("--requeue", "make tasks for the holes; twice is as once")
     .option("--all", "with --requeue: also what has its values, as after a change of columns")
-    .option("--min-age <minutes>", "records that ended more recently are not missed yet", number(0), 30)
-    .option("--limit <n>", "list at most so many holes", number(1), 50)
+    .option("--min-age <minutes>", "records that ended more recently are not missed yet", whole(0), 30)
+    .option("--limit <n>", "list at most so many holes", whole(1), 50)
     .addHelpText("after", gapsHelp)
     .action(async (options: GapsOptions) => (await import("../efd")).showGaps(options));
 
   common(group.command("explain"))
     .description("how a value came to be: queries, samples, function; and why it is NULL")
     .argument("<column>", "of a pivoted table, or property of an unpivoted one")
-    .argument("<exposure>", "id of the exposure or visit, e.g. 2026112000042", number(1))
+    .argument("<exposure>", "id of the exposure or visit, e.g. 2026112000042", whole(1))
     .option("--columns <file>", "another column configuration than that of the environment")
     .addHelpText("after", explainHelp)
     .action(async (column: string, id: number, options: ExplainOptions) =>
@@ -100,11 +101,11 @@ export function register(program: Command): void {
   common(days(group.command("compare"), "default: 7 days"))
     .description("values of two consolidated databases side by side")
     .option("--against <url>", "the other database, without password; default AGAINST_URL")
-    .option("--absolute <tolerance>", "difference that counts as none", number(0, false), 0)
-    .option("--relative <tolerance>", "the same as a part of the larger value", number(0, false), 1e-9)
+    .option("--absolute <tolerance>", "difference that counts as none", decimal(0), 0)
+    .option("--relative <tolerance>", "the same as a part of the larger value", decimal(0), 1e-9)
     .option("--table <tables...>", "only these tables")
     .option("--column <names...>", "only these columns or properties")
-    .option("--limit <n>", "list at most so many columns of each table, the worst first", number(1), 10)
+    .option("--limit <n>", "list at most so many columns of each table, the worst first", whole(1), 10)
     .addHelpText("after", compareHelp)
     .action(async (options: CompareOptions) => (await import("../efd")).compareDatabases(options));
 
@@ -148,14 +149,4 @@ function days(command: Command, range: string): Command {
   return command
     .option("--since <YYYYMMDD>", `first day of observation; ${range}`)
     .option("--until <YYYYMMDD>", "last one; default: today's");
-}
-
-/** Reads a number of at least `min`. */
-function number(min: number, isWhole = true): (text: string) => number {
-  return (text) => {
-    const value = text.trim() === "" ? Number.NaN : Number(text);
-    const isFine = Number.isFinite(value) && value >= min && (!isWhole || Number.isSafeInteger(value));
-    if (!isFine) throw new InvalidArgumentError(`It is not a ${isWhole ? "whole " : ""}number from ${min} on.`);
-    return value;
-  };
 }

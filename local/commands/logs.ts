@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { whole } from "./numbers";
 
 /** `usdf logs`: what programs and services of the local stack wrote. */
 export function register(program: Command): void {
@@ -7,16 +8,13 @@ export function register(program: Command): void {
     .description("what the local stack wrote; without a name: of everything")
     .argument("[name]", "a pod or part of its name (ingest), a service (rgw), or supervisor")
     .option("-f, --follow", "go on with what comes")
-    .option("-n, --lines <n>", "last lines of each", "20")
+    .option("-n, --lines <n>", "last lines of each", whole(0), 20)
     .option("--json", "print each line as JSON: {source, line}")
-    .action(async (name: string | undefined, options: { follow?: boolean; lines: string; json?: boolean }) => {
+    .action(async (name: string | undefined, options: { follow?: boolean; lines: number; json?: boolean }) => {
       const { existingState } = await import("../state");
       const { CommandError, exitCodes } = await import("../exit");
       const { followFile, logFiles } = await import("../runner/log-files");
       const { tail } = await import("../process");
-      const lines = Number(options.lines);
-      if (!Number.isInteger(lines) || lines < 0)
-        throw new CommandError(`--lines ${options.lines} is not a whole number`, exitCodes.usage);
       const state = await existingState();
       const all = state ? logFiles(state) : [];
       const files = all.filter(({ source }) => name === undefined || source.includes(name));
@@ -30,7 +28,7 @@ export function register(program: Command): void {
       const print = (source: string, line: string) =>
         console.log(options.json ? JSON.stringify({ source, line }) : files.length > 1 ? `${source} | ${line}` : line);
       for (const { source, file } of files) {
-        const text = lines > 0 ? await tail(file, lines) : "";
+        const text = options.lines > 0 ? await tail(file, options.lines) : "";
         if (text) for (const line of text.split("\n")) print(source, line);
       }
       if (!options.follow) return;

@@ -1,7 +1,8 @@
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import type { PromptOptions } from "../prompt/connection";
 import type { LetterChoice } from "../prompt/deadLetters";
 import type { UploadCommand } from "../prompt/upload";
+import { decimal, whole } from "./numbers";
 
 const redisHelp = `
 Where it looks:
@@ -72,7 +73,7 @@ export function register(program: Command): void {
   sending(group.command("upload"))
     .description("send groups of an instrument: next_visit events and raw files of a pool")
     .argument("<instrument>", "LATISS, LSSTComCam, LSSTCam, LSSTComCamSim or HSC")
-    .argument("<n-groups>", "groups to send", count)
+    .argument("<n-groups>", "groups to send", whole(1, 9999))
     .option("--pool <bucket>", "bucket of the pool, [profile@]bucket")
     .addHelpText("after", uploadHelp)
     .action(async (instrument: string, groups: number, options: UploadCommand) =>
@@ -82,7 +83,7 @@ export function register(program: Command): void {
   sending(group.command("upload-from-repo"))
     .description("send groups that a Butler repository holds")
     .argument("<config>", "YAML file: instrument, repo, query")
-    .argument("<n-groups>", "groups to send", count)
+    .argument("<n-groups>", "groups to send", whole(1, 9999))
     .addHelpText("after", fromRepoHelp)
     .action(async (config: string, groups: number, options: UploadCommand) =>
       (await import("../prompt/upload")).uploadCommand({ config }, { ...options, groups }),
@@ -90,14 +91,14 @@ export function register(program: Command): void {
 
   looking(group.command("status"))
     .description("what waits, is in hand and was committed, stream by stream and visit by visit")
-    .option("--visits <n>", "newest visits to show", number(0), 10)
+    .option("--visits <n>", "newest visits to show", whole(0), 10)
     .addHelpText("after", redisHelp)
     .action(async (options: PromptOptions & { visits: number }) => (await import("../prompt/status")).showStatus(options)); // prettier-ignore
 
   const letters = group.command("dead-letters").description("what could not be processed");
   choosing(letters.command("list"))
     .description("the newest, with the reason")
-    .option("--limit <n>", "at most so many", number(1), 100)
+    .option("--limit <n>", "at most so many", whole(1), 100)
     .addHelpText("after", listHelp)
     .action(async (options: PromptOptions & LetterChoice & { limit: number }) =>
       (await import("../prompt/deadLetters")).listLetters(options),
@@ -131,32 +132,13 @@ function choosing(command: Command): Command {
     .option("--instrument <name>", "only those of this instrument");
 }
 
-function number(min: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < min)
-      throw new InvalidArgumentError(`must be a whole number of at least ${min}`);
-    return value;
-  };
-}
-
 function sending(command: Command): Command {
   return command
     .option("--ordered", "the first groups in their order; default: a random choice")
-    .option("--interval <s>", "time from one exposure to the next (default: 18)", seconds)
-    .option("--slew <s>", "time from next_visit to its first exposure (default: 2)", seconds)
+    .option("--interval <s>", "time from one exposure to the next (default: 18)", decimal(0))
+    .option("--slew <s>", "time from next_visit to its first exposure (default: 2)", decimal(0))
     .option("--survey <name>", "survey of the visits (default: SURVEY)")
     .option("--keep-times", "leave the files their time; an APDB takes the same sky at the same time only once")
     .option("--env", "take the variables of this shell, not those of the local stack")
     .option("--json", "print what was sent as JSON");
-}
-
-function count(text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError("It is not a whole number from 1 to 9999.");
-  return Number(text);
-}
-
-function seconds(text: string): number {
-  if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError("It is not a number of seconds.");
-  return Number(text);
 }

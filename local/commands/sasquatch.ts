@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { DeadLetterOptions } from "../sasquatch/deadLetters";
 import type { MoveGroupOptions } from "../sasquatch/moveGroup";
 import type { SizeOptions } from "../sasquatch/showSize";
+import { whole } from "./numbers";
 
 const where = `
 Where it looks:
@@ -57,9 +58,9 @@ export function register(program: Command): void {
     .option("--rates <file>", "rates that win over ours")
     .option("--total <bytes>", "bytes a second of all SAL topics together, e.g. 10M")
     .option("--retention <time>", "what if every topic were kept for so long, e.g. 7d", duration)
-    .option("--replicas <n>", "what if every topic had so many copies", number(1))
+    .option("--replicas <n>", "what if every topic had so many copies", whole(1))
     .option("--stored <size>", "what InfluxDB holds already, e.g. 31T")
-    .option("--horizon <days>", "what is kept for ever must fit for so long (default: 365)", number(1))
+    .option("--horizon <days>", "what is kept for ever must fit for so long (default: 365)", whole(1))
     .option("--json", "print JSON")
     .addHelpText("after", sizeHelp)
     .action(async (environment: string, options: SizeOptions) => (await import("../sasquatch/showSize")).showSize(environment, options)); // prettier-ignore
@@ -68,7 +69,7 @@ export function register(program: Command): void {
   common(letters.command("list"))
     .description("the newest of each dead-letter topic, with the reason")
     .argument("[topic]", "a dead-letter topic; default: all")
-    .option("--limit <n>", "at most so many of each partition", number(1), 20)
+    .option("--limit <n>", "at most so many of each partition", whole(1), 20)
     .option("--code <code>", "only those with this reason")
     .addHelpText("after", listHelp)
     .action(async (topic: string | undefined, options: DeadLetterOptions) =>
@@ -91,7 +92,7 @@ export function register(program: Command): void {
     .requiredOption("--from <host:port>", "bootstrap servers of the site where it was")
     .option("--to <host:port>", "bootstrap servers of the site where it goes on")
     .requiredOption("--alias <name>", "what the mirrored topics' names begin with at the site where it was")
-    .option("--margin <seconds>", "read so much again", number(0), 0)
+    .option("--margin <seconds>", "read so much again", whole(0), 0)
     .option("--env", "the other site is that of KAFKA_BROKERS in this shell")
     .option("--dry-run", "say where it would go on")
     .option("--json", "print JSON")
@@ -104,15 +105,6 @@ function common(command: Command): Command {
     .option("--brokers <host:port>", "bootstrap servers; user and password as in the shell")
     .option("--env", "Kafka as the variables of this shell say")
     .option("--json", "print JSON");
-}
-
-function number(min: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < min)
-      throw new InvalidArgumentError(`must be a whole number of at least ${min}`);
-    return value;
-  };
 }
 
 function duration(text: string): string {

@@ -1,5 +1,6 @@
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import type { Journey } from "../verify";
+import { decimal } from "./numbers";
 
 interface Options {
   readonly environment?: string[];
@@ -39,7 +40,7 @@ export function register(program: Command): void {
     .description("after an up: send a canary through each environment of a stack, time every hop, remove all traces")
     .argument("<stack>", "local, or a stack that pulumi up has deployed")
     .option("-e, --environment <names...>", "only these environments; default: all of the stack")
-    .option("--timeout <seconds>", "longest way of one canary, 1 to 600", seconds, 60)
+    .option("--timeout <seconds>", "longest way of one canary, 1 to 600", decimal(1, 600), 60)
     .option("--endpoint <url>", "another S3 gateway, with the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     .option("--profile <name>", "gateway and keys from LSST_RESOURCES_S3_PROFILE_<name>=https://ACCESS:SECRET@host")
     .option("--cwd <folder>", "folder with Pulumi.yaml; default: this checkout")
@@ -60,12 +61,6 @@ export function register(program: Command): void {
       else for (const [name, why] of Object.entries(result.skipped)) console.log(`${name}: not verified: ${why}`);
       if (!result.ok) process.exitCode = exitCodes.failed;
     });
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (!(value >= 1 && value <= 600)) throw new InvalidArgumentError("It is not a number from 1 to 600.");
-  return value;
 }
 
 /** In full, or in a line where there are several. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { commonEnv, type Contract, type EnvOf, flag, integer, seconds, text } from "../lib/contract";
+import { commonEnv, type Contract, type EnvOf, flag, integer, json, seconds, text } from "../lib/contract";
 
 /** A name as PostgreSQL keeps it without quotes; longer ones it would cut. */
 export const databaseName = z
@@ -85,23 +85,9 @@ export const databaseGrantsContract = {
     DATABASE_HOST: text({ about: "Host of the PostgreSQL server; not a pooler by transaction" }),
     DATABASE_PORT: integer({ about: "Port of it", min: 1, max: 65535 }).default(5432),
     DATABASE_CA_FILE: text({ about: "File with the authority of the server's certificate; unset: no TLS" }).optional(),
-    DESIRED_GRANTS: z
-      .string()
-      .transform((json, context) => {
-        let raw: unknown;
-        try {
-          raw = JSON.parse(json);
-        } catch (error) {
-          context.addIssue({ code: "custom", message: `is no JSON (${(error as Error).message})` });
-          return z.NEVER;
-        }
-        const result = desiredGrantsSchema.safeParse(raw);
-        if (result.success) return result.data;
-        for (const issue of result.error.issues)
-          context.addIssue({ code: "custom", message: `is refused: ${issue.path.join(".")} ${issue.message}` });
-        return z.NEVER;
-      })
-      .meta({ about: "Roles, databases, schemas and what each role may do there, as JSON" }),
+    DESIRED_GRANTS: json(desiredGrantsSchema, {
+      about: "Roles, databases, schemas and what each role may do there, as JSON",
+    }),
     DRY_RUN: flag({ about: "Say what would be changed, and change nothing" }).default(false),
     STATEMENT_TIMEOUT: seconds({ about: "Longest time of one statement", min: 1, max: 3600 }).default(60),
   }),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Contract, EnvOf } from "../lib/contract";
-import { choice, commonEnv, flag, seconds, text } from "../lib/contract";
+import { choice, commonEnv, flag, json, seconds, text } from "../lib/contract";
 
 /** Retention policy that every database has, and that clients of the EFD name in their queries. */
 export const retentionPolicy = "autogen";
@@ -84,23 +84,9 @@ export const influxdbSetupContract = {
       .meta({ about: "Enterprise: copies of each shard" })
       .default(1),
     INFLUXDB_ADMIN_USERNAME: text({ about: "Who may do everything; made at the first run" }).default("admin"),
-    DESIRED_STATE: z
-      .string()
-      .transform((json, context) => {
-        let raw: unknown;
-        try {
-          raw = JSON.parse(json);
-        } catch (error) {
-          context.addIssue({ code: "custom", message: `is no JSON (${(error as Error).message})` });
-          return z.NEVER;
-        }
-        const result = desiredStateSchema.safeParse(raw);
-        if (result.success) return result.data;
-        for (const issue of result.error.issues)
-          context.addIssue({ code: "custom", message: `is refused: ${issue.path.join(".")} ${issue.message}` });
-        return z.NEVER;
-      })
-      .meta({ about: "Buckets, users, rungs of the ladder and deadman checks, as JSON" }),
+    DESIRED_STATE: json(desiredStateSchema, {
+      about: "Buckets, users, rungs of the ladder and deadman checks, as JSON",
+    }),
     DRY_RUN: flag({ about: "Say what would be changed, and change nothing" }).default(false),
     REQUEST_TIMEOUT: seconds({ about: "Longest time of one request", min: 1, max: 600 }).default(20),
     WAIT: seconds({ about: "How long an InfluxDB that does not answer is waited for", max: 3600 }).default(60),

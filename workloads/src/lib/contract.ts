@@ -110,6 +110,22 @@ export function list(doc: VariableDoc) {
     .meta({ ...doc });
 }
 
+/** A document as JSON; a fault names where in the document it is. */
+export function json<Output>(shape: z.ZodType<Output>, doc: VariableDoc) {
+  return z
+    .string()
+    .transform((value, context): unknown => {
+      try {
+        return JSON.parse(value);
+      } catch (error) {
+        context.addIssue({ code: "custom", message: `is no JSON (${(error as Error).message})` });
+        return z.NEVER;
+      }
+    })
+    .pipe(shape)
+    .meta({ ...doc });
+}
+
 /** Variables that every workload understands. */
 export const commonEnv = {
   /** Address that the HTTP server binds; a component gives the pod's own address. */
@@ -211,6 +227,7 @@ function reasonOf(issue: z.core.$ZodIssue): string {
         .map((inner) => inner.message)
         .find((message) => message.startsWith("is ")) ?? "is malformed"
     );
+  if (issue.path.length > 0) return `is refused: ${issue.path.join(".")} ${issue.message}`;
   return issue.message.startsWith("is ") ? issue.message : `is refused (${issue.message})`;
 }
 

@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { redisScripts } from "../lib/redisScripts";
 import { promptKey, type StreamEntry, type StreamGroup } from "../lib/visits";
 import type { Grant } from "./protocol";
 
@@ -29,10 +30,10 @@ if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then retu
 redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
 return 1`;
 
-interface Scripts {
-  usdfPromptCommit?: (...args: (string | number)[]) => Promise<[keyof typeof refusals | "granted", number]>;
-  usdfPromptLeave?: (...args: (string | number)[]) => Promise<number>;
-}
+const scriptsOf = redisScripts("gateway", {
+  commit: { numberOfKeys: 2, lua: commitScript },
+  leave: { numberOfKeys: 1, lua: leaveScript },
+});
 
 /** Why a commit is not granted. */
 const refusals = {
@@ -41,16 +42,9 @@ const refusals = {
   busy: "another worker commits a visit of the same group and detector",
 } as const;
 
-function scriptsOf(redis: Redis): Required<Scripts> {
-  const known = redis as Scripts;
-  if (!known.usdfPromptCommit) redis.defineCommand("usdfPromptCommit", { numberOfKeys: 2, lua: commitScript });
-  if (!known.usdfPromptLeave) redis.defineCommand("usdfPromptLeave", { numberOfKeys: 1, lua: leaveScript });
-  return known as Required<Scripts>;
-}
-
 /** Ends a consumer; one that still holds an entry stays, and what it holds is given to others when its lease is over. */
 export async function leave(redis: Redis, { stream, consumerGroup }: StreamGroup, consumer: string): Promise<void> {
-  await scriptsOf(redis).usdfPromptLeave(stream, consumerGroup, consumer);
+  await scriptsOf(redis).leave(stream, consumerGroup, consumer);
 }
 
 /** One (visit, detector) as the worker that holds its entry sees it. Each step may be repeated. */
@@ -83,10 +77,10 @@ export class Unit {
   /** Asks to commit. That the unit is committing is durable before it is granted. */
   async commit(): Promise<Grant & { readonly verdict: keyof typeof refusals | "granted" }> {
     const { stream, consumerGroup } = this.target;
-    const [verdict, uncertain] = await scriptsOf(this.redis).usdfPromptCommit(
+    const [verdict, uncertain] = (await scriptsOf(this.redis).commit(
       ...[stream, this.key, consumerGroup, this.entry.id, this.consumer],
       ...[this.attempt, unitLifetimeSeconds, new Date().toISOString()],
-    );
+    )) as [keyof typeof refusals | "granted", number];
     const granted = verdict === "granted";
     return { verdict, granted, uncertain: uncertain === 1, reason: granted ? "" : refusals[verdict] };
   }

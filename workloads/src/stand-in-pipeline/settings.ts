@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ConfigError } from "../lib/contract";
+import { ConfigError, json } from "../lib/contract";
 
 /** What the stand-in does instead of processing a visit that the fault is for. */
 const fault = z.strictObject({
@@ -30,18 +30,7 @@ const settings = z.object({
   /** Visits after which it ends, to be started again; 0: no limit. */
   STAND_IN_VISITS: z.coerce.number().int().min(0).default(0),
   /** JSON list of faults. */
-  STAND_IN_FAULTS: z
-    .string()
-    .default("[]")
-    .transform((text, context): unknown => {
-      try {
-        return JSON.parse(text);
-      } catch {
-        context.addIssue({ code: "custom", message: "is no JSON" });
-        return z.NEVER;
-      }
-    })
-    .pipe(z.array(fault)),
+  STAND_IN_FAULTS: json(z.array(fault), { about: "What it does instead, and when" }).default([]),
 });
 export type StandInSettings = z.output<typeof settings>;
 

@@ -1,4 +1,4 @@
-import type { Redis } from "ioredis";
+import { redisScripts } from "../redisScripts";
 
 /**
  * Every step of the queue that must happen at once, as Lua. Times are milliseconds of the caller unless the name says
@@ -267,7 +267,8 @@ local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, AR
 for _, member in ipairs(due) do redis.call('ZADD', KEYS[1], 'XX', ARGV[1] + ARGV[3], member) end
 return due`;
 
-const lua = {
+/** The scripts of a client, as methods. */
+export const scriptsOf = redisScripts("queue", {
   enqueue: { numberOfKeys: 0, lua: enqueue },
   openLease: { numberOfKeys: 2, lua: openLease },
   renewLease: { numberOfKeys: 1, lua: renewLease },
@@ -279,23 +280,4 @@ const lua = {
   bury: { numberOfKeys: 1, lua: bury },
   revive: { numberOfKeys: 3, lua: revive },
   takeFollowUps: { numberOfKeys: 1, lua: takeFollowUps },
-} as const;
-
-type Scripts = Record<keyof typeof lua, (...args: (string | number)[]) => Promise<unknown>>;
-
-const scriptsByClient = new WeakMap<Redis, Scripts>();
-
-/** The scripts as methods; ioredis sends the hash and loads the text when the server does not know it. */
-export function scriptsOf(redis: Redis): Scripts {
-  const known = scriptsByClient.get(redis);
-  if (known) return known;
-  const scripts = {} as Scripts;
-  for (const [name, definition] of Object.entries(lua)) {
-    const command = `usdf_${name}`;
-    redis.defineCommand(command, definition);
-    const client = redis as unknown as Record<string, (...args: (string | number)[]) => Promise<unknown>>;
-    scripts[name as keyof Scripts] = (...args) => client[command]!(...args);
-  }
-  scriptsByClient.set(redis, scripts);
-  return scripts;
-}
+});

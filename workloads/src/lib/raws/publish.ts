@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { redisScripts } from "../redisScripts";
 import { promptKey } from "../visits/keys";
 import { type Raw, rawField } from "./raw";
 
@@ -8,7 +9,7 @@ import { type Raw, rawField } from "./raw";
  * long argument costs a tenth of many short ones. Returns 1 or 0 a raw: whether it was new. The channel of a raw is
  * `<hash>:<detector>`, see promptKey.rawsChannel. A group's first raw notes when its next_visit must have come.
  */
-const script = `
+const publish = `
 local call, ttl, due, groups, out = redis.call, ARGV[1], ARGV[2], tonumber(ARGV[4]), {}
 local had, has = {}, {}
 for group, field, raw in string.gmatch(ARGV[5 + 3 * groups], '([^%z]*)%z([^%z]*)%z([^%z]*)%z') do
@@ -34,6 +35,8 @@ for g = 1, groups do
   end
 end
 return out`;
+
+const scriptsOf = redisScripts("raws", { publish: { numberOfKeys: 0, lua: publish } });
 
 export interface PublishOptions {
   /** How long a late worker can ask for a group's raws, s. */
@@ -63,22 +66,12 @@ export async function publishRaws(redis: Redis, raws: readonly Raw[], options: P
   }
   const { lifetimeSeconds, announcedWithinMs } = options;
   const due = announcedWithinMs === undefined ? "" : Date.now() + announcedWithinMs;
-  const answer = await runScript(redis, [lifetimeSeconds, due, promptKey.unannounced, groups.size, ...names, text]);
-  return answer.map((isNew) => isNew === 1);
+  const args = [lifetimeSeconds, due, promptKey.unannounced, groups.size, ...names, text];
+  return ((await scriptsOf(redis).publish(...args)) as number[]).map((isNew) => isNew === 1);
 }
 
 /** Member of the unannounced: instruments have no slash. */
 const nameOf = (instrument: string, group: string) => `${instrument}/${group}`;
-
-interface WithScript {
-  usdfPublishRaws?: (...args: (string | number)[]) => Promise<number[]>;
-}
-
-function runScript(redis: Redis, args: (string | number)[]): Promise<number[]> {
-  const known = redis as WithScript;
-  if (!known.usdfPublishRaws) redis.defineCommand("usdfPublishRaws", { numberOfKeys: 0, lua: script });
-  return known.usdfPublishRaws!(...args);
-}
 
 /** A group whose raws came, and no next_visit. */
 export interface ForeignGroup {

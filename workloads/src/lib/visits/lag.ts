@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { redisScripts } from "../redisScripts";
 import type { StreamGroup } from "./streams";
 
 /**
@@ -27,9 +28,7 @@ for _, flat in ipairs(call('XINFO', 'GROUPS', KEYS[1])) do
 end
 return 0`;
 
-interface WithScript {
-  usdfPromptCountLag?: (...args: string[]) => Promise<number>;
-}
+const scriptsOf = redisScripts("visits", { countLag: { numberOfKeys: 1, lua: script } });
 
 /**
  * Makes the group's lag right, by which KEDA starts workers. Redis 7.0 keeps in its append-only file what was given to whom, but
@@ -37,7 +36,5 @@ interface WithScript {
  * @returns whether it was wrong.
  */
 export async function countLag(redis: Redis, { stream, consumerGroup }: StreamGroup): Promise<boolean> {
-  const known = redis as WithScript;
-  if (!known.usdfPromptCountLag) redis.defineCommand("usdfPromptCountLag", { numberOfKeys: 1, lua: script });
-  return (await known.usdfPromptCountLag!(stream, consumerGroup)) === 1;
+  return (await scriptsOf(redis).countLag(stream, consumerGroup)) === 1;
 }

@@ -1,4 +1,4 @@
-import type { Redis } from "ioredis";
+import { redisScripts } from "../redisScripts";
 
 /**
  * Every step on the streams that must happen at once, as Lua. All may be repeated without harm. What can fail is read
@@ -137,30 +137,12 @@ redis.call('DEL', KEYS[3])
 redis.call('XDEL', KEYS[1], ARGV[1])
 return id`;
 
-const lua = {
+/** The scripts of a client, as methods. */
+export const scriptsOf = redisScripts("prompt", {
   addVisit: { numberOfKeys: 2, lua: addVisit },
   trim: { numberOfKeys: 1, lua: trim },
   putBack: { numberOfKeys: 2, lua: putBack },
   dropConsumers: { numberOfKeys: 1, lua: dropConsumers },
   park: { numberOfKeys: 2, lua: park },
   revive: { numberOfKeys: 3, lua: revive },
-} as const;
-
-type Scripts = Record<keyof typeof lua, (...args: (string | number)[]) => Promise<unknown>>;
-
-const scriptsByClient = new WeakMap<Redis, Scripts>();
-
-/** The scripts as methods; ioredis sends the hash and loads the text when the server does not know it. */
-export function scriptsOf(redis: Redis): Scripts {
-  const known = scriptsByClient.get(redis);
-  if (known) return known;
-  const scripts = {} as Scripts;
-  for (const [name, definition] of Object.entries(lua)) {
-    const command = `usdf_prompt_${name}`;
-    redis.defineCommand(command, definition);
-    const client = redis as unknown as Record<string, (...args: (string | number)[]) => Promise<unknown>>;
-    scripts[name as keyof Scripts] = (...args) => client[command]!(...args);
-  }
-  scriptsByClient.set(redis, scripts);
-  return scripts;
-}
+});
