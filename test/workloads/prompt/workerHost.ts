@@ -1,22 +1,21 @@
-import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
-import { join } from "node:path";
 import { runWorkload } from "../../../workloads/src/lib/process";
 import { promptGatewayContract } from "../../../workloads/src/prompt-gateway/contract";
 import type { Pipeline } from "../../../workloads/src/prompt-gateway/processVisit";
 import type { Order } from "../../../workloads/src/prompt-gateway/protocol";
 import { serveMetrics } from "../../../workloads/src/prompt-gateway/http";
+import { Commits } from "../../../workloads/src/stand-in-pipeline/commits";
 import { LocalWorker } from "./gatewayStand";
 
 /**
  * Many workers in one process, each the gateway as it is, with a pipeline that is no process of its own: 189,000 visits need
- * no more programs to be started and no more lines to be written than what is looked at. It commits as the stand-in does.
+ * no more programs to be started and no more lines to be written than what is looked at.
  */
 class PipelineInProcess implements Pipeline {
   starts = 1;
   private raws: string[] = [];
   private end: (() => void) | undefined;
 
-  constructor(private readonly folder: string) {}
+  constructor(private readonly commits: Commits) {}
   ready = () => Promise.resolve();
   abandon = () => this.end?.();
 
@@ -28,29 +27,14 @@ class PipelineInProcess implements Pipeline {
     if (!grant.granted) return { outcome: "failed", retriable: false, reason: grant.reason } as const;
     const { visit, commitUncertain, attempt } = order;
     const ours = { attempt, raws: this.raws, pid: process.pid };
-    this.commit([visit.instrument, visit.groupId, String(visit.detector)], ours, commitUncertain || grant.uncertain);
+    const mayExist = commitUncertain || grant.uncertain;
+    this.commits.commit(visit.instrument, visit.groupId, visit.detector, ours, mayExist);
     return { outcome: "committed", retriable: false, reason: "" } as const;
   }
 
   tell(order: Extract<Order, { type: "raw" | "rawsEnd" }>): void {
     if (order.type === "raw") this.raws.push(order.key);
     else this.end?.();
-  }
-
-  private commit(path: readonly [string, string, string], contents: object, mayExist: boolean): void {
-    const folder = join(this.folder, path[0], path[1]);
-    mkdirSync(folder, { recursive: true });
-    try {
-      const file = openSync(join(folder, path[2]), "wx");
-      writeSync(file, JSON.stringify(contents));
-      closeSync(file);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      if (mayExist) return;
-      const file = openSync(join(this.folder, "violations"), "a");
-      writeSync(file, `${path.join("/")}\n`);
-      closeSync(file);
-    }
   }
 }
 
@@ -62,9 +46,10 @@ runWorkload(promptGatewayContract, async ({ env, log, stop, closers }) => {
     idleTimeoutMs: env.FANNED_OUT_MSG_LISTEN_TIMEOUT * 1000,
   };
   closers.add("http", await serveMetrics(env.HTTP_HOST, env.HTTP_PORT, log, () => true), (http) => http.close());
+  const commits = new Commits(process.env.STAND_IN_COMMITS!, false); // processes are killed, not the machine
   const workers = Array.from(
     { length: Number(process.env.WORKERS) },
-    (_, i) => new LocalWorker(server, `${env.POD_NAME}-${i}`, new PipelineInProcess(process.env.STAND_IN_COMMITS!), settings), // prettier-ignore
+    (_, i) => new LocalWorker(server, `${env.POD_NAME}-${i}`, new PipelineInProcess(commits), settings),
   );
   stop.addEventListener("abort", () => workers.forEach((worker) => void worker.stop()));
   await Promise.all(workers.map(({ ended }) => ended));
