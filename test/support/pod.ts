@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { type RunningProcess, startProcess } from "../../local/process";
+import { exitCode } from "../../workloads/src/lib/contract";
 import { until } from "./network";
 
 export const root = resolve(__dirname, "../..");
@@ -57,7 +58,7 @@ export class Pod {
     await pod.spawn();
     pod.loop = pod.keepRunning();
     try {
-      await pod.ready();
+      await Promise.race([pod.ready(), pod.refusal()]);
       return pod;
     } catch (error) {
       await pod.stop(1_000);
@@ -107,6 +108,13 @@ export class Pod {
     const exit = await this.process?.stop(graceMs);
     await this.loop;
     return exit?.code ?? null;
+  }
+
+  /** Rejects when the program refuses its environment: to start it again does not help. */
+  private async refusal(): Promise<never> {
+    const end = await this.process?.exited;
+    if (end?.code === exitCode.badConfig) throw new Error(`Pod ${this.name} cannot start:\n${this.tail().join("\n")}`);
+    return new Promise(() => undefined);
   }
 
   private async spawn(): Promise<void> {

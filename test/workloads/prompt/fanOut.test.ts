@@ -173,6 +173,21 @@ test("a full stream makes it wait until workers have read, and no visit is lost"
   await stand.committedBecomes(topic, 8);
 }, 60_000);
 
+test("a stream that stays full holds up no other instrument; what waits for it expires", async () => {
+  const topic = await stand.topic();
+  await stand.fanOut(topic, document, { STREAM_MAX_ENTRIES: "1000", MESSAGE_EXPIRATION: "6" });
+  const unread = stand.redis.pipeline();
+  for (let i = 0; i < 900; i++) unread.xadd("instrument:lsstcam", "*", "groupId", "unread");
+  await unread.exec();
+  const stuck = stand.visit();
+  const others = all(3).map(() => stand.visit({ instrument: "LATISS" }));
+  await stand.send(topic, [stuck, ...others].map(event));
+  await until("the others to be fanned out", async () => (await stand.redis.xlen("instrument:latiss")) === 3);
+  expect(await stand.committed(topic)).toBe(0);
+  await stand.committedBecomes(topic, 4);
+  expect(await stand.redis.xlen("instrument:lsstcam")).toBe(900);
+}, 60_000);
+
 test("Redis and fan-out killed while visits come: each detector of each visit is in the stream once", async () => {
   const topic = await stand.topic();
   const count = 120;

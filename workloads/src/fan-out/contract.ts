@@ -58,7 +58,7 @@ export const fanOutContract = {
       min: 1,
     }).default(86_400),
     MAX_FAN_OUT_MESSAGES: integer({ about: "HTTP: POSTs that are under way at the same time", min: 1 }).default(2_000),
-    MAX_VISITS_IN_HAND: integer({ about: "Visits that are fanned out at the same time", min: 1, max: 10_000 }).default(64), // prettier-ignore
+    MAX_VISITS_IN_HAND: integer({ about: "Visits that are fanned out at the same time", min: 1, max: 10_000 }).default(256), // prettier-ignore
     HTTP_TIMEOUT: seconds({
       about: "HTTP: longest time of one POST; a worker answers when it is done with the visit",
       min: 0.1,

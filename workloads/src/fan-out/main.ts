@@ -28,7 +28,7 @@ runWorkload(fanOutContract, async ({ env, log, stop, closers }) => {
   const expirationSeconds = env.MESSAGE_EXPIRATION;
   const delivery =
     env.DELIVERY === "redis"
-      ? new RedisDelivery({ redis, maxEntries: env.STREAM_MAX_ENTRIES, stop, log })
+      ? new RedisDelivery({ redis, maxEntries: env.STREAM_MAX_ENTRIES, expirationSeconds, stop, log })
       : new HttpDelivery({
           redis,
           maxPosts: env.MAX_FAN_OUT_MESSAGES,
