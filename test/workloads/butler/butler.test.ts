@@ -103,9 +103,18 @@ it("ingests into a PostgreSQL registry from two pods at once, each dataset exact
     second.ingest("raw", [...exposures].reverse()),
   ]);
   expect(statuses([...ours, ...theirs].filter(({ status }) => status === "failed"))).toEqual({});
-  await Promise.all(
-    [1, 2, 3].map((n) => [first, second][n % 2]!.defineVisits([{ instrument: "LSSTCam", id: 2026060300000 + n }])),
-  );
+  // Both at the same moment, again and again.
+  const registry = new Client({ connectionString: postgres.url("butler") });
+  await registry.connect();
+  for (let turn = 0; turn < 20; turn++) {
+    for (const table of ["visit_system_membership", "visit_definition", "visit", "visit_system"])
+      await registry.query(`delete from ${table}`);
+    const defined = await Promise.all(
+      [1, 2, 3].map((n) => [first, second][n % 2]!.defineVisits([{ instrument: "LSSTCam", id: 2026060300000 + n }])),
+    );
+    expect(defined.flat()).toEqual(defined.flat().map((one) => ({ ...one, status: "defined" })));
+  }
+  await registry.end();
   const contents = await registryContents(postgres.url("butler"));
   expect(contents).toMatchObject({ datasets: 591, visits: 3 });
   expect(contents.paths.sort()).toEqual(exposures.map(({ path }) => `s3://${path}`).sort());

@@ -18,6 +18,7 @@ from typing import Any
 from astropy.time import Time, TimeDelta
 from lsst.daf.butler import Butler, DataCoordinate, DatasetIdGenEnum, DatasetRef, DatasetType, FileDataset, Timespan
 from lsst.resources import ResourcePath
+from sqlalchemy.exc import IntegrityError
 
 from .facts import Facts, Kind, read
 from .instruments import Instrument
@@ -209,19 +210,18 @@ class PlainButler:
     # ---- dimension records
 
     def _prepare_instrument(self, facts: Facts) -> None:
-        instrument, registry = facts.instrument, self._butler.registry
+        instrument = facts.instrument
         if instrument.name not in self._instruments:
             self._insert_instrument(instrument)
             self._instruments.add(instrument.name)
         key = (instrument.name, facts.physical_filter)
         if key not in self._filters:
             row = {"instrument": instrument.name, "name": facts.physical_filter, "band": facts.band}
-            registry.insertDimensionData("physical_filter", row, skip_existing=True)
+            self._insert(physical_filter=[row])
             self._filters.add(key)
 
     def _insert_instrument(self, instrument: Instrument) -> None:
         """Makes the instrument known, unless someone registered it before (then it stays as it is)."""
-        registry = self._butler.registry
         row = {
             "name": instrument.name,
             "visit_max": instrument.visit_max,
@@ -241,9 +241,7 @@ class PlainButler:
             }
             for detector in instrument.detectors
         ]
-        with self._butler.transaction():
-            registry.insertDimensionData("instrument", row, skip_existing=True)
-            registry.insertDimensionData("detector", *detectors, skip_existing=True)
+        self._insert(instrument=[row], detector=detectors)
 
     def _known_exposures(self, instrument: str, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
         """Exposures of the registry by id: what identifies them."""
@@ -283,7 +281,6 @@ class PlainButler:
                 _check_same(fact, known[fact.exposure_id])
 
     def _insert_exposures(self, instrument: str, facts: list[Facts]) -> None:
-        registry = self._butler.registry
         days = [
             {"instrument": instrument, "id": day, "timespan": _day_timespan(day)}
             for day in sorted({fact.day_obs for fact in facts})
@@ -294,10 +291,23 @@ class PlainButler:
             row = dict(fact.exposure)
             begin, end = row.pop("begin"), row.pop("end")
             rows.append({**row, "timespan": Timespan(begin, end)})
-        with self._butler.transaction():
-            registry.insertDimensionData("day_obs", *days, skip_existing=True)
-            registry.insertDimensionData("group", *groups, skip_existing=True)
-            registry.insertDimensionData("exposure", *rows, skip_existing=True)
+        self._insert(day_obs=days, group=groups, exposure=rows)
+
+    def _insert(self, **rows: Sequence[dict[str, Any]]) -> None:
+        """Inserts the records of each dimension that are not there, all or none.
+
+        The registry passes over what another pod wrote a moment ago by the primary key alone; where the same record is refused
+        by another unique key, it is there at the second attempt.
+        """
+        for attempt in (1, 2):
+            try:
+                with self._butler.transaction():
+                    for element, records in rows.items():
+                        self._butler.registry.insertDimensionData(element, *records, skip_existing=True)
+                return
+            except IntegrityError:
+                if attempt == 2:
+                    raise
 
     # ---- visits
 
@@ -316,7 +326,6 @@ class PlainButler:
         return results
 
     def _define_visit(self, instrument: str, exposure_id: int) -> dict[str, Any]:
-        registry = self._butler.registry
         data_id = {"instrument": instrument, "exposure": exposure_id}
         found = self._butler.query_dimension_records("exposure", data_id=data_id, explain=False)
         if not found:
@@ -345,11 +354,12 @@ class PlainButler:
         }
         definition = {"instrument": instrument, "exposure": exposure.id, "visit": exposure.id}
         membership = {"instrument": instrument, "visit": exposure.id, "visit_system": _VISIT_SYSTEM["id"]}
-        with self._butler.transaction():
-            registry.insertDimensionData("visit_system", {"instrument": instrument, **_VISIT_SYSTEM}, skip_existing=True)
-            registry.insertDimensionData("visit", visit, skip_existing=True)
-            registry.insertDimensionData("visit_definition", definition, skip_existing=True)
-            registry.insertDimensionData("visit_system_membership", membership, skip_existing=True)
+        self._insert(
+            visit_system=[{"instrument": instrument, **_VISIT_SYSTEM}],
+            visit=[visit],
+            visit_definition=[definition],
+            visit_system_membership=[membership],
+        )
         return {**answer, "status": "defined"}
 
 
