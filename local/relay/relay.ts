@@ -1,6 +1,7 @@
 import Fastify from "fastify";
 import { Kafka, logLevel, Partitioners } from "kafkajs";
 import { messageOf } from "../../workloads/src/lib/errors";
+import "../../workloads/src/lib/kafkaRequests";
 
 export interface RelayOptions {
   readonly host: string;

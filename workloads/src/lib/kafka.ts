@@ -5,6 +5,7 @@ import { ConfigError } from "./contract";
 import { messageOf } from "./errors";
 import type { kafkaEnv, kafkaSecrets } from "./kafkaContract";
 import { registerCodecs } from "./kafkaCodecs";
+import "./kafkaRequests";
 import type { Logger } from "./log";
 
 export { kafkaEnv, kafkaSecrets, registryEnv } from "./kafkaContract";
