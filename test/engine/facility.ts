@@ -12,10 +12,7 @@ const secrets = Object.fromEntries(
   ["sts", "summit", "lfa"].map((name) => [`secret/rubin/usdf-embargo-dmz/${name}#notification`, `secret-of-${name}`]),
 );
 
-/**
- * Stacks dev and prod, as their files are. Two things of theirs cannot be had here: their gateways, which a Ceph RGW of the
- * test stands for, and the aws plugin, so their bucket policies are left out by configuration.
- */
+/** Stacks dev and prod, as their files are, but for what cannot be had here: {@link configOf}. */
 export function facility(get: () => Stand): void {
   describe("the stacks of the facility", () => {
     let stand: Stand;
@@ -24,6 +21,11 @@ export function facility(get: () => Stand): void {
       Object.entries((readStackYaml(stack).config["usdf:embargo"] as { environments: any }).environments).map(
         ([name, settings]: [string, any]) => settings.namespace ?? name,
       );
+    const namesOf = (kinds: string, namespace?: string): string[] =>
+      stand.cluster
+        .list(kinds, namespace)
+        .map(({ metadata }) => metadata.name as string)
+        .sort();
     async function made(stack: "dev" | "prod"): Promise<PulumiProject> {
       const project = stand.project(stack);
       project.init();
@@ -47,6 +49,8 @@ export function facility(get: () => Stand): void {
 
       await dev.up();
       expect(dev.state().deployment.pending_operations ?? []).toEqual([]);
+      const prompt = ["hsc", "latiss", "lsstcam"].map((name) => `prompt-keda-${name}`);
+      expect(namesOf("scaledjobs").filter((name) => name.startsWith("prompt-keda-"))).toEqual(prompt);
       expect(await stand.notifications("rubin-pp-dev")).toEqual([
         "pp-dev-microservice-202509 -> pp-dev-microservice-202509",
         "prompt-processing-dev -> prompt-processing-dev",
@@ -95,6 +99,10 @@ export function facility(get: () => Stand): void {
       expect(
         (await stand.cluster.podsOf("sts")).filter(({ metadata }) => metadata.name.includes("ingest")),
       ).toHaveLength(20);
+      expect(namesOf("kafkas", "sasquatch")).toEqual(["sasquatch"]);
+      expect(namesOf("deployments", "sasquatch").filter((name) => name.includes("connector")).length).toBeGreaterThan(
+        5,
+      );
       await prod.mustRun("preview", "--expect-no-changes"); // with --refresh: stack `engine`, by the watch
     });
   });

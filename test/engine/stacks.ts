@@ -279,18 +279,26 @@ export const secretValues = {
 };
 
 interface Facility extends Config {
+  "usdf:sasquatch"?: { environments: Record<string, object> };
+  "usdf:prompt"?: { environments: Record<string, { alertStream?: { namespace?: string } }> };
   "usdf:embargo": { kubeContext?: string; environments: Record<string, { kubeContext?: string }> };
   "usdf:efd": { kubeContext: string };
   "usdf:ceph": { endpoints: Record<string, { url: string }> };
 }
 
+/** A system whose environments have namespaces of the same names, each in a cluster of its own: here all clusters are one. */
+const leftOut = { dev: ["sasquatch"], prod: ["prompt"] } as const;
+
 /**
  * `Pulumi.<stack>.yaml` as it is, but for what no test can have: its gateways are one of the test, and bucket policies, which
- * need the aws plugin, are left out; so are Sasquatch and prompt processing.
+ * need the aws plugin, are left out. Of the environments of Sasquatch there is usdfprod, of those of prompt processing usdfdev.
  */
 export function facility(stack: "dev" | "prod", gateway: string): Config {
-  // Their hundreds of objects are of the kinds that everything() has once; those of all environments would take minutes.
-  const config = without(readStackYaml(stack).config as Facility, "sasquatch", "prompt");
+  const config = without(readStackYaml(stack).config as Facility, ...leftOut[stack]);
+  for (const name of Object.keys(config["usdf:sasquatch"]?.environments ?? {}))
+    if (name !== "usdfprod") delete config["usdf:sasquatch"]!.environments[name];
+  for (const { alertStream } of Object.values(config["usdf:prompt"]?.environments ?? {}))
+    alertStream!.namespace = "prompt-alerts"; // another cluster's sasquatch
   const endpoints = Object.entries(config["usdf:ceph"].endpoints).map(([name, one]) => [
     name,
     { ...one, url: gateway },
@@ -304,11 +312,6 @@ export function facility(stack: "dev" | "prod", gateway: string): Config {
 /** Every kubeContext that a stack names. */
 export function contextsOf(stack: "dev" | "prod"): string[] {
   const config = readStackYaml(stack).config as Facility;
-  const { kubeContext: own, environments } = config["usdf:embargo"];
-  const named = [
-    own,
-    config["usdf:efd"].kubeContext,
-    ...Object.values(environments).map((environment) => environment.kubeContext),
-  ];
-  return [...new Set(named.filter((name) => name !== undefined))];
+  const named = JSON.stringify(config).matchAll(/"kubeContext":"([^"]+)"/g);
+  return [...new Set([...named].map(([, name]) => name!))];
 }
