@@ -1,8 +1,10 @@
 /**
- * Keeps Pulumi from loading what it would not use, from when this is itself required: half a second of each of its processes.
+ * Keeps Pulumi from loading what it would not use and V8 from optimising what hardly runs, from when this is itself required:
+ * half of what its processes take.
  */
 const Module = require("node:module");
 
+require("./optimizer.cjs");
 preload("@pulumi/pulumi/typescript-shim", require("./typescript.cjs"));
 preload("@npmcli/arborist", require("./arborist.cjs"));
 // It maps stacks to files such as node_modules/@pulumi/output.ts; Node 20 loops for ever when it shows an error with such a

@@ -2,6 +2,7 @@ import { fork } from "node:child_process";
 import { readdirSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
 import Table from "cli-table3";
 import { type BenchResult, describeBound, formatFigure, keepsBound, ratioOf } from "./harness";
 
@@ -34,6 +35,7 @@ function runFile(file: string): Promise<Outcome> {
 /** Child side of {@link runFile}. */
 async function serveFile(file: string): Promise<void> {
   const send = (message: object) => new Promise<void>((resolve) => process.send?.(message, () => resolve()));
+  setFlagsFromString("--interrupt-budget=67584"); // as V8 has it, and so the workloads
   try {
     const loaded = (await import(join(__dirname, file))) as { bench?: () => Promise<BenchResult[]> };
     if (!loaded.bench) throw new Error(`${file} exports no bench()`);
