@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ControlPlane, missing } from "../engine/controlPlane";
-import { contextsOf, facility } from "../engine/stacks";
+import { contextsOf, declared } from "../engine/stacks";
 import { testFolder } from "../support/network";
 import { PulumiProject } from "../support/pulumi";
 import { type BenchResult, byTurns, timedMs } from "./harness";
@@ -18,7 +18,7 @@ export async function bench(): Promise<BenchResult[]> {
     cluster = new ControlPlane(join(dir, "cluster"), contextsOf("dev"));
     const environment = { KUBECONFIG: cluster.kubeconfig };
     const dev = new PulumiProject({ dir: join(dir, "dev"), stack: "dev", environment });
-    dev.configure(facility("dev", "http://127.0.0.1:7480")); // a preview asks no gateway
+    dev.configure(declared("dev", "http://127.0.0.1:7480")); // a preview asks no gateway
     const bareDir = join(dir, "bare");
     mkdirSync(join(bareDir, "project"), { recursive: true });
     writeFileSync(join(bareDir, "project/index.ts"), "export {};\n");

@@ -176,7 +176,10 @@ export class ClusterSasquatch {
         signal: AbortSignal.timeout(10_000),
       },
     );
-    const { results } = (await response.json()) as { results?: { series?: { values: number[][] }[] }[] };
+    type Result = { series?: { values: number[][] }[]; error?: string };
+    const { results, error } = (await response.json()) as { results?: Result[]; error?: string };
+    const fault = error ?? results?.[0]?.error;
+    if (fault !== undefined) throw new Error(`InfluxDB answers ${response.status}: ${fault}`);
     const [, count = 0, sum = 0] = results?.[0]?.series?.[0]?.values[0] ?? [];
     return { count, sum };
   }

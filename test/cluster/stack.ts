@@ -7,6 +7,7 @@ import { type Bucket, sendExposures, type SentExposure } from "../../local/camer
 import { ensureButlerPython, type RunningPostgres, startPostgres } from "../../local/services";
 import { bucketState } from "../../workloads/src/lib/queue";
 import { redisKey } from "../../workloads/src/lib/redisKeys";
+import { Begun } from "../support/begun";
 import { prepareRegistry, registryContents } from "../support/butler";
 import { startGateway, type TestGateway, testProfile } from "../support/gateway";
 import { testFolder, until } from "../support/network";
@@ -51,34 +52,46 @@ export class EmbargoStack {
     readonly prompt: ClusterPrompt,
     private readonly postgres: RunningPostgres,
     private readonly folder: ReturnType<typeof testFolder>,
+    private readonly begun: Begun,
   ) {}
 
   /** Starts everything but the system itself: {@link up} brings that. */
   static async start(node: Node): Promise<EmbargoStack> {
+    const begun = new Begun();
+    return begun.whole(() => EmbargoStack.begin(node, begun));
+  }
+
+  private static async begin(node: Node, begun: Begun): Promise<EmbargoStack> {
     const folder = testFolder("cluster");
     const { dir } = folder;
     const { address } = node;
     const images = buildImages(join(dir, "images"), redisTag);
-    const [gateway, postgres] = await Promise.all([
-      startGateway(join(dir, "rgw"), address),
-      startPostgres({
+    const starting = {
+      gateway: startGateway(join(dir, "rgw"), address),
+      postgres: startPostgres({
         dir: join(dir, "postgres"),
         address,
         password: passwords.postgres,
         databases: ["embargo", "consdb"],
         networks: [`${address}/32`, podNetwork],
       }),
-      images,
-    ]);
+    };
+    begun.add(async () => (await starting.gateway).rgw.stop());
+    begun.add(async () => (await starting.postgres).stop());
+    const [gateway, postgres] = await Promise.all([starting.gateway, starting.postgres, images]);
     await Promise.all([gateway.createBucket(bucketName), gateway.createBucket("rubin-summit-users")]);
     await prepareRegistry(postgres.url("embargo"));
-    const [efd] = await Promise.all([ClusterEfd.start(dir, address, postgres), createButler(gateway, postgres)]);
-    const sasquatch = await ClusterSasquatch.start(dir, address, efd.influxdb);
+    const startingEfd = ClusterEfd.start(dir, address, postgres);
+    begun.add(async () => (await startingEfd).stop());
+    const [efd] = await Promise.all([startingEfd, createButler(gateway, postgres)]);
+    const startingSasquatch = ClusterSasquatch.start(dir, address, efd.influxdb);
+    begun.add(async () => (await startingSasquatch).stop());
+    const sasquatch = await startingSasquatch;
     const prompt = new ClusterPrompt(node, sasquatch, await gateway.createBucket(rawBucket), gateway.rgw.endpoint);
     await Promise.all([prompt.prepare(), node.runKeda(dir), node.runCloudNativePg(dir)]);
     for (const tar of await images) node.load(tar);
     const project = await projectOf(dir, node, gateway);
-    return new EmbargoStack(node, gateway, project, efd, sasquatch, prompt, postgres, folder);
+    return new EmbargoStack(node, gateway, project, efd, sasquatch, prompt, postgres, folder, begun);
   }
 
   /** `pulumi up`; gives the seconds until everything is ready. */
@@ -229,7 +242,7 @@ export class EmbargoStack {
 
   async stop(): Promise<void> {
     this.redis?.disconnect();
-    await Promise.all([this.gateway.rgw.stop(), this.postgres.stop(), this.efd.stop(), this.sasquatch.stop()]);
+    await this.begun.end();
     if (!process.env.KEEP_TEST_FOLDER) this.folder.remove();
   }
 

@@ -283,30 +283,34 @@ interface Facility extends Config {
   "usdf:prompt"?: { environments: Record<string, { alertStream?: { namespace?: string } }> };
   "usdf:embargo": { kubeContext?: string; environments: Record<string, { kubeContext?: string }> };
   "usdf:efd": { kubeContext: string };
-  "usdf:ceph": { endpoints: Record<string, { url: string }> };
+  "usdf:ceph": { bucketPolicies?: string; endpoints: Record<string, { url: string }> };
+}
+
+/**
+ * `Pulumi.<stack>.yaml` as it is, but for what no test can have: its gateways are one of the test, and bucket policies, which
+ * need the aws plugin, are left out.
+ */
+export function declared(stack: "dev" | "prod", gateway: string): Facility {
+  const config = readStackYaml(stack).config as Facility;
+  const { endpoints, ...ceph } = config["usdf:ceph"];
+  const ours = Object.fromEntries(Object.entries(endpoints).map(([name, one]) => [name, { ...one, url: gateway }]));
+  return { ...config, "usdf:ceph": { ...ceph, bucketPolicies: "unmanaged", endpoints: ours } };
 }
 
 /** A system whose environments have namespaces of the same names, each in a cluster of its own: here all clusters are one. */
 const leftOut = { dev: ["sasquatch"], prod: ["prompt"] } as const;
 
 /**
- * `Pulumi.<stack>.yaml` as it is, but for what no test can have: its gateways are one of the test, and bucket policies, which
- * need the aws plugin, are left out. Of the environments of Sasquatch there is usdfprod, of those of prompt processing usdfdev.
+ * {@link declared}, as it can be applied to one cluster: of the environments of Sasquatch there is usdfprod, of those of prompt
+ * processing usdfdev.
  */
 export function facility(stack: "dev" | "prod", gateway: string): Config {
-  const config = without(readStackYaml(stack).config as Facility, ...leftOut[stack]);
+  const config = without(declared(stack, gateway), ...leftOut[stack]);
   for (const name of Object.keys(config["usdf:sasquatch"]?.environments ?? {}))
     if (name !== "usdfprod") delete config["usdf:sasquatch"]!.environments[name];
   for (const { alertStream } of Object.values(config["usdf:prompt"]?.environments ?? {}))
     alertStream!.namespace = "prompt-alerts"; // another cluster's sasquatch
-  const endpoints = Object.entries(config["usdf:ceph"].endpoints).map(([name, one]) => [
-    name,
-    { ...one, url: gateway },
-  ]);
-  return {
-    ...config,
-    "usdf:ceph": { ...config["usdf:ceph"], bucketPolicies: "unmanaged", endpoints: Object.fromEntries(endpoints) },
-  };
+  return config;
 }
 
 /** Every kubeContext that a stack names. */
