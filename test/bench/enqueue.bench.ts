@@ -6,6 +6,7 @@ import { Kafka, logLevel } from "kafkajs";
 import { startProcess } from "../../local/process";
 import { startKafka, startRedis } from "../../local/services";
 import { testAddress, testFolder, until } from "../support/network";
+import { recordOf } from "../support/notification";
 import { buildWorkloads, Pod } from "../support/pod";
 import { type BenchResult, byTurns, rssMb, timedMs } from "./harness";
 import { httpRequest, load } from "./load";
@@ -20,44 +21,7 @@ const bareAbout = "fastify handler with one LPUSH";
 function notification(seqNum: number): string {
   const expId = `MC_O_${day}_${String(seqNum).padStart(6, "0")}`;
   const key = `LSSTCam/${day}/${expId}/${expId}_R22_S11.fits`;
-  return JSON.stringify({
-    Records: [
-      {
-        eventVersion: "2.2",
-        eventSource: "ceph:s3",
-        awsRegion: "default",
-        eventTime: "2026-06-03T12:00:00.000000Z",
-        eventName: "ObjectCreated:Put",
-        userIdentity: { principalId: "camera" },
-        requestParameters: { sourceIPAddress: "" },
-        responseElements: {
-          "x-amz-request-id": "5b7f0b8e-8a3c-4a1e-9d2e-6b1d4a.4155.1",
-          "x-amz-id-2": "103b-default-default",
-        },
-        s3: {
-          s3SchemaVersion: "1.0",
-          configurationId: "rubin-summit-to-http",
-          bucket: {
-            name: "rubin-summit",
-            ownerIdentity: { principalId: "camera" },
-            arn: "arn:aws:s3:default::rubin-summit",
-            id: "5b7f0b8e.4155.1",
-          },
-          object: {
-            key,
-            size: 16_777_216,
-            eTag: "7d793037a0760186574b0282f2f435e7",
-            versionId: "",
-            sequencer: `A0B1C2${seqNum}`,
-            metadata: [],
-            tags: [],
-          },
-        },
-        eventId: `1780488000.000000.7d793037a0760186574b0282f2f435e7`,
-        opaqueData: secret,
-      },
-    ],
-  });
+  return JSON.stringify({ Records: [{ ...recordOf("rubin-summit", key), opaqueData: secret }] });
 }
 
 export async function bench(): Promise<BenchResult[]> {

@@ -14,7 +14,7 @@ import { RawArrivals, rawListener } from "../../workloads/src/lib/raws";
 import { startGateway, testProfile } from "../support/gateway";
 import { testAddress, testFolder, until } from "../support/network";
 import { buildWorkloads, Pod } from "../support/pod";
-import { notificationOf } from "../workloads/prompt/notification";
+import { notificationOf } from "../support/notification";
 import { type BenchResult, byTurns, rssMb, timedMs } from "./harness";
 
 const address = testAddress(30);

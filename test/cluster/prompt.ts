@@ -5,11 +5,12 @@ import { sendExposures } from "../../local/camera";
 import { typeOf } from "../../workloads/src/lib/avro";
 import { promptKey } from "../../workloads/src/lib/visits";
 import { until } from "../support/network";
-import { notificationOf } from "../workloads/prompt/notification";
+import { notificationOf } from "../support/notification";
+import { registerSchema } from "../support/registry";
 import { encoded, nextVisitSchema } from "../workloads/prompt/stand";
 import { databases, databaseSecrets } from "./databases";
 import type { Node } from "./node";
-import { type ClusterSasquatch, register } from "./sasquatch";
+import type { ClusterSasquatch } from "./sasquatch";
 
 /** Environment of the stack. Namespaces have the names that they have everywhere. */
 export const environment = "cluster-prompt";
@@ -49,7 +50,7 @@ export class ClusterPrompt {
   /** Makes the topics and the schema, as Summit and facility did before there was this stack. */
   async prepare(): Promise<void> {
     await Promise.all(Object.values(topics).map((topic) => this.sasquatch.kafka.createTopic(topic)));
-    this.schemaId = await register(this.sasquatch.registry.url, `${topics.visits}-value`, nextVisitSchema());
+    this.schemaId = await registerSchema(this.sasquatch.registry.url, `${topics.visits}-value`, nextVisitSchema());
   }
 
   /** `usdf:prompt`. */

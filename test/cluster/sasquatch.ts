@@ -10,6 +10,7 @@ import {
 } from "../../local/services";
 import { typeOf } from "../../workloads/src/lib/avro";
 import { until } from "../support/network";
+import { registerSchema } from "../support/registry";
 import type { Node } from "./node";
 
 /** Environment, and so namespace. */
@@ -58,7 +59,7 @@ export class ClusterSasquatch {
     await Promise.all([admin.connect(), producer.connect()]);
     const topics = [kafkaTopic, `dead-letters.${client.replace(".", "-")}-all`].map((topic) => ({ topic }));
     await admin.createTopics({ topics, waitForLeaders: true });
-    const schemaId = await register(registry.url, `${kafkaTopic}-value`, schema);
+    const schemaId = await registerSchema(registry.url, `${kafkaTopic}-value`, schema);
     return new ClusterSasquatch(kafka, registry, influxdb, admin, producer, schemaId);
   }
 
@@ -186,16 +187,3 @@ export class ClusterSasquatch {
 }
 
 const connectorLabel = "app.kubernetes.io/component=connector";
-
-/** Registers a schema as its producer would; gives its id. */
-export async function register(registryUrl: string, subject: string, definition: object): Promise<number> {
-  const response = await fetch(`${registryUrl}/subjects/${encodeURIComponent(subject)}/versions`, {
-    method: "POST",
-    headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
-    body: JSON.stringify({ schema: JSON.stringify(definition) }),
-    signal: AbortSignal.timeout(20_000),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`The registry answers ${response.status}: ${text}`);
-  return (JSON.parse(text) as { id: number }).id;
-}

@@ -7,6 +7,7 @@ import { parkMessages } from "../../workloads/src/lib/deadLetters";
 import { createLogger } from "../../workloads/src/lib/log";
 import { testAddress, until } from "../support/network";
 import { mirrorOf, salTopicNames } from "../support/mirrorOf";
+import { registerSchema } from "../support/registry";
 import { otherOf, ReplicationStand, sites } from "../support/replication";
 
 /** Here both sites have so many; test/bench/replication.bench.ts takes 1,000. */
@@ -36,7 +37,7 @@ test("both ways, each site killed once: each message is at the other once, in or
   await stand.configure("summit", event, { ...kept, "retention.ms": "3600000" });
   await Promise.all([schemas, stand.startMirrors(), ...sites.map((site) => stand.send(site, topics))]);
   registries.push(await schemas);
-  const first = await register(registries[0]!.url, "lsst.sal.Test.scalars-value", "first");
+  const first = await registerSchema(registries[0]!.url, "lsst.sal.Test.scalars-value", schemaOf("first"));
 
   await stand.whileWriting(topics, async () => {
     await stand.mirrored("summit");
@@ -75,12 +76,12 @@ test("both ways, each site killed once: each message is at the other once, in or
     journal: { bootstrap: stand.broker.usdf.bootstrap, kafkaTopic: `summit.${schemasTopic}` },
   });
   registries.push(remote);
-  const second = await register(registries[0]!.url, "lsst.sal.Test.arrays-value", "second");
+  const second = await registerSchema(registries[0]!.url, "lsst.sal.Test.arrays-value", schemaOf("second"));
   expect(second).not.toBe(first);
   const known = [[first, "first"], [second, "second"]] as const; // prettier-ignore
   for (const [id, field] of known)
     await until(`schema ${id} at USDF`, async () => {
-      expect(await schemaAt(remote.url, id)).toEqual(JSON.parse(schemaOf(field).schema));
+      expect(await schemaAt(remote.url, id)).toEqual(schemaOf(field));
       return true;
     });
 }, 500_000);
@@ -163,17 +164,10 @@ test("dead letters are listed with their reason, and put back once, as they were
 }, 120_000);
 
 const schemaOf = (field: string) => ({
-  schema: JSON.stringify({ type: "record", name: "Test", fields: [{ name: field, type: "double", default: 0 }] }),
+  type: "record",
+  name: "Test",
+  fields: [{ name: field, type: "double", default: 0 }],
 });
-
-async function register(url: string, subject: string, field: string): Promise<number> {
-  const answer = await fetch(`${url}/subjects/${subject}/versions`, {
-    method: "POST",
-    headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
-    body: JSON.stringify(schemaOf(field)),
-  });
-  return ((await answer.json()) as { id: number }).id;
-}
 
 async function schemaAt(url: string, id: number): Promise<unknown> {
   const answer = await fetch(`${url}/schemas/ids/${id}`);

@@ -12,6 +12,7 @@ import {
 import { typeOf } from "../../../workloads/src/lib/avro";
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
+import { registerSchema } from "../../support/registry";
 
 /** A point as InfluxDB gives it: fields by name, nulls left out. */
 export interface Point {
@@ -119,15 +120,7 @@ export class ConnectorStand {
   }
 
   async register(subject: string, definition: object): Promise<Registered> {
-    const response = await fetch(`${this.registry.url}/subjects/${encodeURIComponent(subject)}/versions`, {
-      method: "POST",
-      headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
-      body: JSON.stringify({ schema: JSON.stringify(definition) }),
-      signal: AbortSignal.timeout(20_000),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`The registry answers ${response.status}: ${text}`);
-    return { id: (JSON.parse(text) as { id: number }).id, type: typeOf(definition) };
+    return { id: await registerSchema(this.registry.url, subject, definition), type: typeOf(definition) };
   }
 
   send(topic: string, values: readonly (Buffer | string | null | Message)[]): Promise<unknown> {

@@ -10,7 +10,7 @@ import { parkedLetters, reviveLetter } from "../../../workloads/src/lib/visits";
 import { startGateway, type TestGateway, testProfile } from "../../support/gateway";
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
-import { notificationOf, recordOf } from "./notification";
+import { notificationOf, recordOf } from "../../support/notification";
 
 const address = testAddress(50);
 const folder = testFolder("router");

@@ -15,6 +15,7 @@ import { typeOf } from "../../../workloads/src/lib/avro";
 import { writeFileSync } from "node:fs";
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
+import { registerSchema } from "../../support/registry";
 
 const doubles = ["private_efdStamp", "private_kafkaStamp", "private_sndStamp", "private_rcvStamp", "startTime", "cameraAngle", "duration"]; // prettier-ignore
 const longs = ["salIndex", "private_seqNum", "private_origin", "scriptSalIndex", "coordinateSystem", "rotationSystem", "dome", "nimages", "totalCheckpoints"]; // prettier-ignore
@@ -94,15 +95,8 @@ export class PromptStand {
   }
 
   async register(kafkaTopic: string, definition: object = nextVisitSchema()): Promise<Registered> {
-    const response = await fetch(`${this.registry.url}/subjects/${kafkaTopic}-value/versions`, {
-      method: "POST",
-      headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
-      body: JSON.stringify({ schema: JSON.stringify(definition) }),
-      signal: AbortSignal.timeout(20_000),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`The registry answers ${response.status}: ${text}`);
-    return { id: (JSON.parse(text) as { id: number }).id, type: typeOf(definition) };
+    const id = await registerSchema(this.registry.url, `${kafkaTopic}-value`, definition);
+    return { id, type: typeOf(definition) };
   }
 
   /** A visit of LSSTCam as the Summit announces it, sent now, of a group that no other has. */

@@ -7,7 +7,7 @@ import { startGateway, testProfile } from "../../support/gateway";
 import { testAddress, until } from "../../support/network";
 import { Pod, root } from "../../support/pod";
 import { CommitFolder, instrument, isSettled, pendingOf, standInCommand, standInEnv, target } from "./gatewayStand";
-import { notificationOf } from "./notification";
+import { notificationOf } from "../../support/notification";
 import { encoded, PromptStand, type Registered, routeOf } from "./stand";
 
 export interface SurvivalOptions {

@@ -16,6 +16,7 @@ import { typeOf } from "../../../workloads/src/lib/avro";
 import { startGateway, type TestGateway, testProfile } from "../../support/gateway";
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
+import { registerSchema } from "../../support/registry";
 
 /** A Parquet file in S3, as pyarrow reads it, with the metadata of its object. */
 export interface ReadFile {
@@ -79,13 +80,8 @@ export class Stand {
     return this.kafka.createTopic(kafkaTopic, partitions);
   }
 
-  async register(kafkaTopic: string, definition: object): Promise<number> {
-    const response = await fetch(`${this.registry.url}/subjects/${kafkaTopic}-value/versions`, {
-      method: "POST",
-      headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
-      body: JSON.stringify({ schema: JSON.stringify(definition) }),
-    });
-    return ((await response.json()) as { id: number }).id;
+  register(kafkaTopic: string, definition: object): Promise<number> {
+    return registerSchema(this.registry.url, `${kafkaTopic}-value`, definition);
   }
 
   /** Decodes a message by the registry's schema, without the code under test. */
