@@ -35,6 +35,7 @@ export function facility(get: () => Stand): void {
 
     beforeAll(async () => {
       stand = get();
+      await stand.removeNamespaces(); // some have the names of the facility's
       await stand.putSecrets(secrets);
       // A topic that stack prod sends notifications to, but does not own.
       await stand.topicByHand("rubin-prompt-processing-prod", "http://192.0.2.80:8080/notify");

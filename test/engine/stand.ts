@@ -140,6 +140,15 @@ export class Stand {
     await topicProvider.create({ rgw: this.rgw, name, pushEndpoint, persistent: false });
   }
 
+  /** Removes all namespaces that stacks made, and what they left there. */
+  async removeNamespaces(): Promise<void> {
+    const own = this.cluster.list("namespaces").map(({ metadata }) => metadata.name as string);
+    const made = own.filter((name) => name !== "default" && !name.startsWith("kube-"));
+    for (const name of made) await this.cluster.call("DELETE", `/api/v1/namespaces/${name}`);
+    const left = () => this.cluster.list("namespaces").filter(({ metadata }) => made.includes(metadata.name)).length;
+    await until("namespaces to be gone", () => left() === 0, { timeoutMs: 120_000, pollMs: 500, state: left });
+  }
+
   async stop(): Promise<void> {
     this.cluster.down();
     await Promise.all([this.gateway.stop(), this.vault.stop()]);
