@@ -50,7 +50,7 @@ export const tiers: readonly Tier[] = [
     obstacle: services,
   },
   { name: "survival", files: [longOnes], workers: 1, lane: "survival", obstacle: services },
-  { name: "system", files: ["/test/system/"], workers: 1, lane: "cluster", obstacle: services },
+  { name: "system", files: ["/test/system/"], workers: 1, lane: "survival", obstacle: services },
   {
     name: "unit",
     files: ["/test/(components|config|docs|policy|preview|local|bench|workflows)/"],

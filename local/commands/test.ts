@@ -21,7 +21,7 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       `
-Tiers run in three lanes beside each other: workload; survival and unit; system, engine and cluster; the checks beside them.
+Tiers run in three lanes beside each other: workload; survival, system and unit; engine and cluster; the checks beside them.
 The output of a part is shown when it ends, and kept in .usdf/test-<part>.log. One part alone shows its output as it runs.
 With CI=true a tier that cannot run is a failure.`,
     )
