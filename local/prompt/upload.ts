@@ -105,9 +105,11 @@ function progressLine(): (progress: UploadProgress) => void {
 }
 
 function summary(sent: readonly UploadedGroup[]): string {
+  const plural = (count: number, what: string) => `${what}${count === 1 ? "" : "s"}`;
   const lines = sent.map(({ group, from, exposureIds, files, announcedMs, lastPutMs }) => {
     const seconds = ((lastPutMs - announcedMs) / 1000).toFixed(1);
-    return `${group}  ${files} files of ${from}, exposures ${exposureIds.join(", ")}; complete ${seconds} s after its next_visit`;
+    const exposures = `${plural(exposureIds.length, "exposure")} ${exposureIds.join(", ")}`;
+    return `${group}  ${files} ${plural(files, "file")} of ${from}, ${exposures}; complete ${seconds} s after its next_visit`;
   });
-  return [...lines, `${sent.length} group${sent.length === 1 ? "" : "s"} sent`].join("\n");
+  return [...lines, `${sent.length} ${plural(sent.length, "group")} sent`].join("\n");
 }
