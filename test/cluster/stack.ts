@@ -5,9 +5,10 @@ import { promisify } from "node:util";
 import { Redis } from "ioredis";
 import { type Bucket, sendExposures, type SentExposure } from "../../local/camera";
 import { ensureButlerPython, type RunningPostgres, startPostgres } from "../../local/services";
+import { createLogger } from "../../workloads/src/lib/log";
+import { Closers } from "../../workloads/src/lib/process";
 import { bucketState } from "../../workloads/src/lib/queue";
 import { redisKey } from "../../workloads/src/lib/redisKeys";
-import { Begun } from "../support/begun";
 import { prepareRegistry, registryContents } from "../support/butler";
 import { startGateway, type TestGateway, testProfile } from "../support/gateway";
 import { testFolder, until } from "../support/network";
@@ -28,6 +29,8 @@ const vaultPath = `secret/rubin/usdf-embargo-dmz/${environment}`;
 const butlerRepo = `s3://${testProfile}@rubin-summit-users`;
 const passwords = { redis: "cluster-redis", notification: "cluster-notification", postgres: "cluster-postgres" };
 const redisTag = "7.4.4";
+/** Longest end of what stands around the cluster, ms. */
+const closeMs = 100_000;
 
 /** What tests change from one `up` to the next. */
 export interface Changes {
@@ -52,46 +55,51 @@ export class EmbargoStack {
     readonly prompt: ClusterPrompt,
     private readonly postgres: RunningPostgres,
     private readonly folder: ReturnType<typeof testFolder>,
-    private readonly begun: Begun,
+    private readonly closers: Closers,
   ) {}
 
-  /** Starts everything but the system itself: {@link up} brings that. */
+  /** Starts everything but the system itself: {@link up} brings that. What has begun ends when the start fails. */
   static async start(node: Node): Promise<EmbargoStack> {
-    const begun = new Begun();
-    return begun.whole(() => EmbargoStack.begin(node, begun));
+    const closers = new Closers(createLogger("cluster", "ERROR"));
+    try {
+      return await EmbargoStack.begin(node, closers);
+    } catch (error) {
+      await closers.closeAll(closeMs);
+      throw error;
+    }
   }
 
-  private static async begin(node: Node, begun: Begun): Promise<EmbargoStack> {
+  private static async begin(node: Node, closers: Closers): Promise<EmbargoStack> {
     const folder = testFolder("cluster");
     const { dir } = folder;
     const { address } = node;
+    const stop = async (starting: Promise<{ stop(): Promise<unknown> }>) => (await starting).stop();
     const images = buildImages(join(dir, "images"), redisTag);
-    const starting = {
-      gateway: startGateway(join(dir, "rgw"), address),
-      postgres: startPostgres({
-        dir: join(dir, "postgres"),
-        address,
-        password: passwords.postgres,
-        databases: ["embargo", "consdb"],
-        networks: [`${address}/32`, podNetwork],
-      }),
-    };
-    begun.add(async () => (await starting.gateway).rgw.stop());
-    begun.add(async () => (await starting.postgres).stop());
-    const [gateway, postgres] = await Promise.all([starting.gateway, starting.postgres, images]);
+    const startingPostgres = startPostgres({
+      dir: join(dir, "postgres"),
+      address,
+      password: passwords.postgres,
+      databases: ["embargo", "consdb"],
+      networks: [`${address}/32`, podNetwork],
+    });
+    const startingGateway = startGateway(join(dir, "rgw"), address);
+    const [gateway, postgres] = await Promise.all([
+      closers.add("gateway", startingGateway, async (starting) => (await starting).rgw.stop()),
+      closers.add("postgres", startingPostgres, stop),
+      images,
+    ]);
     await Promise.all([gateway.createBucket(bucketName), gateway.createBucket("rubin-summit-users")]);
     await prepareRegistry(postgres.url("embargo"));
-    const startingEfd = ClusterEfd.start(dir, address, postgres);
-    begun.add(async () => (await startingEfd).stop());
-    const [efd] = await Promise.all([startingEfd, createButler(gateway, postgres)]);
-    const startingSasquatch = ClusterSasquatch.start(dir, address, efd.influxdb);
-    begun.add(async () => (await startingSasquatch).stop());
-    const sasquatch = await startingSasquatch;
+    const [efd] = await Promise.all([
+      closers.add("efd", ClusterEfd.start(dir, address, postgres), stop),
+      createButler(gateway, postgres),
+    ]);
+    const sasquatch = await closers.add("sasquatch", ClusterSasquatch.start(dir, address, efd.influxdb), stop);
     const prompt = new ClusterPrompt(node, sasquatch, await gateway.createBucket(rawBucket), gateway.rgw.endpoint);
     await Promise.all([prompt.prepare(), node.runKeda(dir), node.runCloudNativePg(dir)]);
     for (const tar of await images) node.load(tar);
     const project = await projectOf(dir, node, gateway);
-    return new EmbargoStack(node, gateway, project, efd, sasquatch, prompt, postgres, folder, begun);
+    return new EmbargoStack(node, gateway, project, efd, sasquatch, prompt, postgres, folder, closers);
   }
 
   /** `pulumi up`; gives the seconds until everything is ready. */
@@ -242,7 +250,7 @@ export class EmbargoStack {
 
   async stop(): Promise<void> {
     this.redis?.disconnect();
-    await this.begun.end();
+    await this.closers.closeAll(closeMs);
     if (!process.env.KEEP_TEST_FOLDER) this.folder.remove();
   }
 

@@ -28,7 +28,7 @@ export class RedisDelivery implements Delivery {
       const { outcome, firstId } = await persistently("stream", () => this.add(visit, route, detectors), this.options);
       const about = { instrument: visit.instrument, group: visit.groupId, survey: visit.survey, firstId };
       if (outcome === "repeat") log.info(about, "Visit is fanned out already");
-      else if (outcome === "full")
+      else if (outcome === "expired")
         log.error(about, "Visit is not fanned out: its stream had no room until it was too old");
       else if (outcome === "older") log.warn(about, "Visit is not fanned out: its group was announced anew since");
       else {
@@ -36,7 +36,7 @@ export class RedisDelivery implements Delivery {
         const text = outcome === "replaced" ? "Visit fanned out anew: its group was announced with other values" : "Visit fanned out"; // prettier-ignore
         log[outcome === "replaced" ? "warn" : "info"]({ ...about, detectors: detectors.length }, text);
       }
-      return { added: "fanned_out", full: "expired" }[outcome as string] ?? outcome;
+      return outcome === "added" ? "fanned_out" : outcome;
     } finally {
       metrics.inProcess.dec(labels, detectors.length);
     }
@@ -52,7 +52,8 @@ export class RedisDelivery implements Delivery {
       }
       if (added.outcome === "full") {
         metrics.full.inc({ stream: route.stream });
-        if (isExpired(visitAgeSeconds(visit, Date.now()), expirationSeconds)) return added;
+        if (isExpired(visitAgeSeconds(visit, Date.now()), expirationSeconds))
+          return { ...added, outcome: "expired" as const };
         throw new StreamFullError(route.stream, added.entries);
       }
       return added;

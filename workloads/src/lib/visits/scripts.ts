@@ -137,12 +137,39 @@ redis.call('DEL', KEYS[3])
 redis.call('XDEL', KEYS[1], ARGV[1])
 return id`;
 
+/**
+ * KEYS: stream. ARGV: group. Tells Redis how many entries the group has read; they are counted from the other end, since what was
+ * read is trimmed. Returns whether Redis knew otherwise.
+ */
+const countLag = `
+local call = redis.call
+for _, flat in ipairs(call('XINFO', 'GROUPS', KEYS[1])) do
+  local group = {}
+  for i = 1, #flat, 2 do group[flat[i]] = flat[i + 1] end
+  if group['name'] == ARGV[1] then
+    local unread, from = 0, '(' .. group['last-delivered-id']
+    repeat
+      local some = call('XRANGE', KEYS[1], from, '+', 'COUNT', 1000)
+      unread = unread + #some
+      if #some > 0 then from = '(' .. some[#some][1] end
+    until #some < 1000
+    if group['lag'] == unread then return 0 end
+    local stream = call('XINFO', 'STREAM', KEYS[1])
+    local added
+    for i = 1, #stream, 2 do if stream[i] == 'entries-added' then added = stream[i + 1] end end
+    call('XGROUP', 'SETID', KEYS[1], ARGV[1], group['last-delivered-id'], 'ENTRIESREAD', added - unread)
+    return 1
+  end
+end
+return 0`;
+
 /** The scripts of a client, as methods. */
-export const scriptsOf = redisScripts("prompt", {
+export const scriptsOf = redisScripts("visits", {
   addVisit: { numberOfKeys: 2, lua: addVisit },
   trim: { numberOfKeys: 1, lua: trim },
   putBack: { numberOfKeys: 2, lua: putBack },
   dropConsumers: { numberOfKeys: 1, lua: dropConsumers },
+  countLag: { numberOfKeys: 1, lua: countLag },
   park: { numberOfKeys: 2, lua: park },
   revive: { numberOfKeys: 3, lua: revive },
 });
