@@ -70,7 +70,7 @@ async function backlog(
   const idle = { ROTATE_SECONDS: "1", IDLE_SECONDS: "2.5", GRACE_SECONDS: "2" };
   const startMs = performance.now();
   const pod = await stand.startPod(workload, pattern, { ...idle, ...env, LOG_CONFIG: "WARN" });
-  await stand.committedAll(`${workload}-${pattern}`, topic, 120_000);
+  await stand.committedAll(`${workload}-${pattern}`, topic);
   const seconds = (performance.now() - startMs) / 1000;
   const peakMb = rssMb(pod.pid, true);
   await until(`${workload} to end`, async () => (await pod.stop()) === 0);

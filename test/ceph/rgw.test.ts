@@ -27,7 +27,6 @@ import { textOf } from "../../local/preview/render";
 import { recordStack } from "../../local/record";
 import { type RunningRgw, startRgw } from "../../local/services/rgw";
 
-jest.setTimeout(120_000);
 const address = "127.77.21.1";
 const owner = { accessKeyId: "owner-access", secretAccessKey: "owner-secret-key" };
 const guest = { accessKeyId: "guest-access", secretAccessKey: "guest-secret-key" };

@@ -7,7 +7,6 @@ import { promptUp } from "./promptUp";
 import { EmbargoStack } from "./stack";
 import { up } from "./up";
 
-jest.setTimeout(400_000);
 if (missing) console.warn(`cluster tier skipped: ${missing}`);
 
 (missing ? describe.skip : describe)("on a cluster", () => {
@@ -24,7 +23,7 @@ if (missing) console.warn(`cluster tier skipped: ${missing}`);
     await (await stack?.catch(() => undefined))?.stop();
     node?.down();
     remove();
-  }, 120_000);
+  });
 
   adopt(() => node);
   up(() => stack);

@@ -75,7 +75,7 @@ export class ClusterDatabases {
       databases: this.node.list("databases.postgresql.cnpg.io", namespace).map(({ status }) => status),
       pods: this.node.list("pods", namespace).map(({ metadata, status }) => [metadata.name, status.phase]),
     });
-    await until("CloudNativePG's cluster to be healthy", probe, { timeoutMs: 150_000, pollMs: 1_000, state });
+    await until("CloudNativePG's cluster to be healthy", probe, { pollMs: 1_000, state });
   }
 
   /** Runs the CronJob of the rights once, as it runs every few minutes. */

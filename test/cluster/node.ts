@@ -95,7 +95,6 @@ export class Node extends Cluster {
     const started = '"Starting workers","controller":"scaledjob"';
     await until("KEDA", async () => readFileSync(log, "utf8").includes(started), {
       state: async () => readFileSync(log, "utf8").split("\n").slice(-5),
-      timeoutMs: 120_000,
     });
   }
 

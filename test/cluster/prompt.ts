@@ -150,7 +150,7 @@ export class ClusterPrompt {
   async settled(): Promise<Record<string, string>> {
     const state = () => Object.fromEntries(this.groups.map((group) => [group, this.stateOf(group)]));
     const isDone = () => Object.values(state()).every((one) => one.startsWith("done"));
-    await until("every visit to be done", isDone, { timeoutMs: 120_000, pollMs: 1_000, state: () => this.tell() });
+    await until("every visit to be done", isDone, { pollMs: 1_000, state: () => this.tell() });
     return state();
   }
 

@@ -21,7 +21,6 @@ export function promptUp(get: () => Promise<EmbargoStack>): void {
     it("KEDA starts workers for visits that fan-out put into the stream; each is done once, its raw found by the router", async () => {
       await prompt.observe(3);
       await until("KEDA to start a worker", () => prompt.running().length > 0, {
-        timeoutMs: 60_000,
         pollMs: 500,
         state: () => prompt.tell(),
       });
@@ -37,7 +36,7 @@ export function promptUp(get: () => Promise<EmbargoStack>): void {
     });
 
     it("ends them when nothing more comes", async () => {
-      await until("the workers to end", () => prompt.running().length === 0, { timeoutMs: 60_000, pollMs: 500 });
+      await until("the workers to end", () => prompt.running().length === 0, { pollMs: 500 });
       expect(prompt.failed()).toEqual([]);
     });
 

@@ -129,11 +129,10 @@ export class ClusterSasquatch {
    * @returns The pod's name, and the points that were stored when it ended.
    */
   async loseConnector(node: Node): Promise<{ lost: string; stored: number }> {
-    await until("the connector to run", () => this.connectors(node).length > 0, { timeoutMs: 60_000, pollMs: 500 });
+    await until("the connector to run", () => this.connectors(node).length > 0, { pollMs: 500 });
     const [lost] = this.connectors(node) as [string];
     await this.send();
     await until("the connector to have begun", async () => (await this.stored()).count > 0, {
-      timeoutMs: 60_000,
       pollMs: 20,
       state: () => node.logs(environment, connectorLabel),
     });
@@ -147,7 +146,6 @@ export class ClusterSasquatch {
   /** Waits until every record is a point; gives their number and the sum of their `n`. */
   async settled(node: Node): Promise<{ count: number; sum: number }> {
     await until(`${this.sent} points`, async () => (await this.stored()).count >= this.sent, {
-      timeoutMs: 120_000,
       pollMs: 500,
       state: async () => ({ stored: await this.stored(), log: node.logs(environment, connectorLabel) }),
     });

@@ -23,7 +23,7 @@ export function up(get: () => Promise<EmbargoStack>): void {
     beforeAll(async () => {
       stack = await get();
       tell("gateway, PostgreSQL and images are there");
-    }, 600_000);
+    });
 
     /** Everything that was sent is in the registry once, and counted once. */
     async function expectAllOnce(): Promise<void> {
@@ -135,7 +135,7 @@ export function up(get: () => Promise<EmbargoStack>): void {
           }
           const replaced = async () =>
             !(await stack.podNames()).some((name) => deleted.includes(name)) && (await stack.allReady());
-          await until("others in their place", replaced, { timeoutMs: 120_000, pollMs: 1_000 });
+          await until("others in their place", replaced, { pollMs: 1_000 });
         }
       });
       await expectAllOnce();
@@ -166,7 +166,6 @@ export function up(get: () => Promise<EmbargoStack>): void {
           "the old pods to be gone",
           async () => !(await stack.podNames()).some((name) => before.includes(name)),
           {
-            timeoutMs: 90_000,
             pollMs: 1_000,
           },
         );

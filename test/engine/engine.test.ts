@@ -10,7 +10,6 @@ import { Stand } from "./stand";
 import { topics } from "./topics";
 import { vault } from "./vault";
 
-jest.setTimeout(600_000);
 if (missing) console.warn(`engine tier skipped: ${missing}`);
 
 (missing ? describe.skip : describe)("through the engine", () => {

@@ -8,7 +8,6 @@ import { rules } from "../../policy/rules";
 import { missing } from "../support/cluster";
 import { PulumiProject, root, unpackTools } from "../support/pulumi";
 
-jest.setTimeout(400_000);
 if (missing) console.warn(`engine tier skipped: ${missing}`);
 const test = missing ? it.skip : it;
 

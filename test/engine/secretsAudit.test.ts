@@ -11,7 +11,6 @@ import { root } from "../support/pulumi";
 import { TestVault } from "../support/vault";
 import { missing } from "./controlPlane";
 
-jest.setTimeout(120_000);
 if (missing) console.warn(`engine tier skipped: ${missing}`);
 
 const dmz = "secret/rubin/usdf-embargo-dmz";

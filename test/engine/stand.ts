@@ -111,7 +111,7 @@ export class Stand {
       if (now !== last) [last, sinceMs] = [now, Date.now()];
       return pods >= 3 && Date.now() - sinceMs > stillMs;
     };
-    await until("the up to wait for pods", waits, { timeoutMs: 240_000 }).finally(() => {
+    await until("the up to wait for pods", waits).finally(() => {
       stop(up.cli);
       this.settles = early !== undefined;
     });
@@ -146,7 +146,7 @@ export class Stand {
     const made = own.filter((name) => name !== "default" && !name.startsWith("kube-"));
     for (const name of made) await this.cluster.call("DELETE", `/api/v1/namespaces/${name}`);
     const left = () => this.cluster.list("namespaces").filter(({ metadata }) => made.includes(metadata.name)).length;
-    await until("namespaces to be gone", () => left() === 0, { timeoutMs: 120_000, pollMs: 500, state: left });
+    await until("namespaces to be gone", () => left() === 0, { pollMs: 500, state: left });
   }
 
   async stop(): Promise<void> {

@@ -7,8 +7,6 @@ import { without } from "../support/without";
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- objects of many kinds, changed field by field */
 
-jest.setTimeout(60_000);
-
 let adoption: Adoption;
 beforeAll(async () => {
   // What is left out takes longest, and is not adopted here.

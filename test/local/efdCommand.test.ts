@@ -5,7 +5,6 @@ import { type RunningPostgres, startPostgres } from "../../local/services/postgr
 import { testAddress, testFolder } from "../support/network";
 import { usdf } from "../support/usdf";
 
-jest.setTimeout(60_000);
 const { dir, remove } = testFolder("efd");
 let postgres: RunningPostgres;
 const clients: Record<string, Client> = {};

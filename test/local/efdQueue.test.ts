@@ -12,7 +12,6 @@ import { testAddress, testFolder } from "../support/network";
 import { usdf } from "../support/usdf";
 import { parseXml } from "../support/xml";
 
-jest.setTimeout(120_000);
 const { dir, remove } = testFolder("efd-queue");
 let postgres: RunningPostgres;
 let influxdb: RunningInfluxdb;

@@ -8,7 +8,7 @@ let registry: RunningRegistry | undefined;
 afterAll(async () => {
   await registry?.stop();
   folder.remove();
-}, 30_000);
+});
 
 const type = "application/vnd.schemaregistry.v1+json";
 
@@ -55,5 +55,5 @@ describe("the schema registry of one machine", () => {
       expect.objectContaining({ id: ids[1], version: 2 }),
     ]);
     expect(await get("/schemas/ids/4711")).toEqual([404, expect.objectContaining({ error_code: 40403 })]);
-  }, 120_000);
+  });
 });

@@ -14,13 +14,13 @@ beforeAll(async () => {
   kafka = await startKafka({ dir: `${folder.dir}/kafka`, address: testAddress(1) });
   await kafka.createTopic(kafkaTopic);
   relay = await startRelay({ host: testAddress(2), brokers: [kafka.bootstrap], produceLimitMs: 3_000 });
-}, 90_000);
+});
 
 afterAll(async () => {
   await relay?.close();
   await kafka?.stop();
   folder.remove();
-}, 30_000);
+});
 
 const post = (url: string, body: Buffer | string, type = "application/json") =>
   fetch(url, { method: "POST", headers: { "content-type": type }, body }).then(({ status }) => status);
@@ -44,7 +44,7 @@ describe("the relay from RGW's webhook to Kafka", () => {
     await until("the messages", () => received.length >= bodies.length);
     await consumer.disconnect();
     expect(received).toEqual(bodies);
-  }, 40_000);
+  });
 
   it.each([
     ["an empty body", kafkaTopic, "", 400],
@@ -58,7 +58,7 @@ describe("the relay from RGW's webhook to Kafka", () => {
     expect(await post(relay.pushEndpoint(kafkaTopic), "while it is away")).toBe(503);
     kafka = await startKafka({ dir: `${folder.dir}/kafka`, address: testAddress(1) });
     await until("the relay to work again", async () => (await post(relay.pushEndpoint(kafkaTopic), "again")) === 200);
-  }, 60_000);
+  });
 });
 
 describe("topics of KafkaTopics", () => {
@@ -85,5 +85,5 @@ describe("topics of KafkaTopics", () => {
     } finally {
       await admin.disconnect();
     }
-  }, 40_000);
+  });
 });

@@ -172,7 +172,7 @@ describe("a container", () => {
     const count = times().length;
     await new Promise((wake) => setTimeout(wake, 2_200));
     expect(times()).toHaveLength(count);
-  }, 20_000);
+  });
   it.each([
     ["OnFailure", "exit 0", 0],
     ["Never", "exit 4", 4],
@@ -207,13 +207,13 @@ describe("a container", () => {
     });
     expect(run.status().restarts).toBeGreaterThan(0);
     await run.stop();
-  }, 20_000);
+  });
   it("that never passes its startup probe is started again", async () => {
     const startupProbe = { httpGet: { path: "/healthz", port: "http" }, periodSeconds: 0.1, failureThreshold: 3 };
     const { run } = runOf("sleep 60", { container: { startupProbe } });
-    await until("a restart", () => run.status().restarts > 0, { timeoutMs: 15_000 });
+    await until("a restart", () => run.status().restarts > 0);
     await run.stop();
-  }, 20_000);
+  });
   it("left by a supervisor that was killed is taken over; with another digest it is replaced", async () => {
     const path = folder();
     const first = runOf("sleep 60", { path });
@@ -229,7 +229,7 @@ describe("a container", () => {
     expect(existsSync(`/proc/${pid}/exe`)).toBe(false);
     await Promise.all([first, second, third].map(({ run }) => run.stop()));
     expect(registryIn(path).keys()).toEqual([]);
-  }, 20_000);
+  });
 });
 
 describe("a pod", () => {
@@ -363,5 +363,5 @@ describe("a forwarder", () => {
     expect(await early).toBe("late:5");
     targets.length = 0;
     await expect(ask(port, "1")).rejects.toThrow("ECONNRESET");
-  }, 20_000);
+  });
 });

@@ -8,7 +8,6 @@ import { type PolicyObject, rules, titleOf, unknown, violationsOf } from "../../
 import { recorded as recordedStack } from "../support/recorded";
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- inputs of any kind */
-jest.setTimeout(120_000);
 const stacks = new Map<string, RecordedStack>();
 beforeAll(async () => {
   for (const stack of ["prod", "dev", "local"]) stacks.set(stack, await recordedStack(stack));

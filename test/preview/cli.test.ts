@@ -17,7 +17,6 @@ jest.mock("../../local/record", () => {
   return { ...actual, recordStack: once };
 });
 
-jest.setTimeout(120_000);
 const checkout = resolve(__dirname, "../..");
 let folder: string;
 beforeAll(() => {

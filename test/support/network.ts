@@ -20,7 +20,7 @@ export function testFolder(name: string): { dir: string; remove: () => void } {
 export async function until<T>(
   what: string,
   probe: () => Promise<T | undefined | false> | T | undefined | false,
-  { timeoutMs = 30_000, pollMs = 100, state }: { timeoutMs?: number; pollMs?: number; state?: () => unknown } = {},
+  { timeoutMs = 240_000, pollMs = 100, state }: { timeoutMs?: number; pollMs?: number; state?: () => unknown } = {},
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   let last: unknown;

@@ -72,8 +72,8 @@ export class Pod {
   }
 
   /** Waits for `/readyz`; @throws with the end of the log. */
-  async ready(timeoutMs = 60_000): Promise<void> {
-    await until(`pod ${this.name} to be ready`, () => this.answers("/readyz"), { timeoutMs, state: () => this.tail() });
+  async ready(): Promise<void> {
+    await until(`pod ${this.name} to be ready`, () => this.answers("/readyz"), { state: () => this.tail() });
   }
 
   async answers(path: string): Promise<boolean> {
@@ -102,7 +102,7 @@ export class Pod {
   }
 
   /** Stops it for good: SIGTERM, and SIGKILL when it takes longer than `graceMs`. Gives the exit code. */
-  async stop(graceMs = 30_000): Promise<number | null> {
+  async stop(graceMs = 120_000): Promise<number | null> {
     this.stopping = true;
     this.process?.kill("SIGCONT"); // a stopped process does not see SIGTERM
     const exit = await this.process?.stop(graceMs);

@@ -37,9 +37,6 @@ const receivedOf = ({ value, key, headers = {}, timestamp }: KafkaMessage): Rece
   timestamp,
 });
 
-/** Longest wait for a site that was killed; it looks through each of its topics when it starts. */
-const patient = { timeoutMs: 240_000 };
-
 /** Two brokers that mirror each other's topics, each with a MirrorMaker 2 of its own beside it. */
 export class ReplicationStand {
   readonly folder = testFolder("replication");
@@ -120,7 +117,7 @@ export class ReplicationStand {
       messages: [{ key: topic, value: `${topic} ${this.sent++}`, headers: { origin: "test" } }],
     }));
     const send = async () => (await this.producer[site].sendBatch({ topicMessages })).length > 0;
-    await until(`${site} to take messages`, send, patient);
+    await until(`${site} to take messages`, send);
     for (const { topic, messages } of topicMessages) {
       const values = this.acknowledged[site].get(topic) ?? [];
       this.acknowledged[site].set(topic, [...values, messages[0]!.value]);
@@ -156,7 +153,7 @@ export class ReplicationStand {
       const there = new Set(await this.admin[site].listTopics());
       return [...this.acknowledged[from].keys()].every((topic) => there.has(`${from}.${topic}`));
     };
-    await until(`the mirrors of ${from}`, all, { ...patient, state: states });
+    await until(`the mirrors of ${from}`, all, { state: states });
   }
 
   /** Reads every topic of `origin` at a site, up to the last message that was sent; by topic, in the order of each. */
@@ -175,7 +172,7 @@ export class ReplicationStand {
     const last = (topic: string) => this.acknowledged[origin].get(topic)!.at(-1);
     const missing = () => own.filter((topic) => received.get(topic)!.at(-1)?.value !== last(topic));
     const state = () => `${missing().length} of ${own.length} topics: ${missing().slice(0, 3).join(", ")}`;
-    await until(`messages of ${origin} at ${site}`, () => missing().length === 0, { ...patient, state });
+    await until(`messages of ${origin} at ${site}`, () => missing().length === 0, { state });
     await consumer.disconnect();
     return received;
   }
@@ -190,7 +187,7 @@ export class ReplicationStand {
       autoCommit: false,
       eachMessage: async ({ message }) => void received.push(receivedOf(message)),
     });
-    await until(`${count} records of ${topic}`, () => received.length >= count, patient);
+    await until(`${count} records of ${topic}`, () => received.length >= count);
     await consumer.disconnect();
     return received;
   }
@@ -204,7 +201,7 @@ export class ReplicationStand {
     await consumer.subscribe({ topics: [prefix + topic], fromBeginning: true });
     await consumer.run({ eachMessage: async ({ message: { value } }) => void values.push(String(value)) });
     const last = this.acknowledged.summit.get(topic)!.at(-1);
-    await until(`${group} at ${site}`, () => values.at(-1) === last, { ...patient, state: () => values.length });
+    await until(`${group} at ${site}`, () => values.at(-1) === last, { state: () => values.length });
     await consumer.disconnect(); // commits
     return values;
   }

@@ -36,7 +36,7 @@ async function server(python: string): Promise<string> {
     child.once("error", reject);
     child.once("exit", (code, signal) => reject(new Error(`The warm Butler ended with ${signal ?? code}.`)));
   });
-  await Promise.race([ended, until("the warm Butler", () => existsSync(socket), { timeoutMs: 100_000 })]);
+  await Promise.race([ended, until("the warm Butler", () => existsSync(socket))]);
   child.unref();
   (child.stdin as unknown as { unref(): void }).unref();
   return socket;

@@ -142,14 +142,14 @@ describe("usdf up", () => {
   afterAll(async () => {
     await Promise.all([one, two].map((checkout) => usdf(checkout, "down")));
     folder.remove();
-  }, 120_000);
+  });
 
   it("says that nothing runs before", async () => {
     const status = await usdf(one, "status");
     expect([status.code, status.stderr]).toEqual([3, "usdf: The local stack does not run; start it: npm run up\n"]);
     expect((await usdf(one, "down")).stdout).toBe("Nothing ran.\n");
     expect(await usdf(one, "verify", "local")).toMatchObject({ code: 3, stdout: "" });
-  }, 60_000);
+  });
 
   it("takes an exposure the whole way, in two checkouts at the same time", async () => {
     [first, second] = await Promise.all([
@@ -160,7 +160,7 @@ describe("usdf up", () => {
     const visited = ({ journey }: Up) => journey?.visits.map(({ instrument, detectors }) => [instrument, detectors]);
     expect([first, second].map(visited)).toEqual([[["LSSTComCam", 9], ["LATISS", 1]], [["LATISS", 1]]]); // prettier-ignore
     expect(first.network).not.toBe(second.network);
-  }, 240_000);
+  });
 
   it("shows it in status: every pod ready, nothing left in the queues", async () => {
     const status = await json<StatusReport & { healthy: boolean; queues: object[] }>(one, "status");
@@ -178,7 +178,7 @@ describe("usdf up", () => {
     const table = (await usdf(one, "status")).stdout;
     for (const { name, address } of pods) expect(table).toMatch(new RegExp(`${name} .*yes.*${address}`));
     expect((await usdf(one, "logs", "enqueue")).stdout).toContain("Enqueued embargo@rubin-summit/LSSTComCam/");
-  }, 60_000);
+  });
 
   it("has given each raw to the worker of its detector, which committed it once", async () => {
     for (const [checkout, { journey }] of [
@@ -198,7 +198,7 @@ describe("usdf up", () => {
       ["prompt-keda-lsstcam", 0, 0],
     ]);
     expect((await usdf(one, "status")).stdout).toMatch(/prompt-keda-lsstcomcam +\d +3 +0 +0 well, 0 failed/);
-  }, 60_000);
+  });
 
   it("has summarised the telemetry of the exposure, and every value is that of the simulator's formula", async () => {
     const { efd } = await stackOf(one);
@@ -215,7 +215,7 @@ describe("usdf up", () => {
       (await statusOf(one)).crons.map(({ namespace, name, lastResult }) => [namespace, name, lastResult]),
     ).toContainEqual(["local-lsstcomcam", "transformed-efd-failure-monitor", "Succeeded"]);
     expect((await usdf(one, "logs", "local-lsstcomcam", "-n", "1000")).stdout).toContain(String(exposureId));
-  }, 60_000);
+  });
 
   it("tells an operator that nothing is missing, and how a value came to be", async () => {
     const instrument = ["--instrument", "LSSTComCam"];
@@ -228,7 +228,7 @@ describe("usdf up", () => {
       expect(explanation.samplesUsed).toBeGreaterThan(0);
       expect(explanation.values).toEqual(stored);
     }
-  }, 60_000);
+  });
 
   it("has stored each message of the producers as one point, and answers as clients of the EFD ask", async () => {
     const efd = (await stackOf(one)).efd!;
@@ -282,7 +282,7 @@ describe("usdf up", () => {
       body: "lsst.sal.ESS.temperature temperatureItem0=1",
     });
     expect([401, 403]).toContain(write.status);
-  }, 60_000);
+  });
 
   it("stores a client's JSON in a bucket of its own", async () => {
     const efd = (await stackOf(one)).efd!;
@@ -308,7 +308,7 @@ describe("usdf up", () => {
       columns: ["time", "meanSky"],
       values: [[timestamp * 1000, -213.75]],
     });
-  }, 60_000);
+  });
 
   it("has summarised the packed series of the auxiliary telescope", async () => {
     const { efd } = await stackOf(two);
@@ -316,7 +316,7 @@ describe("usdf up", () => {
     const stored = await storedFor(efd!.consdbUrl, schema, exposureId);
     for (const name of ["at_mount_jitter_azimuth", "at_mount_jitter_elevation", "at_mount_jitter_nasmyth"])
       expect(stored.get(name)).toBeGreaterThan(0);
-  }, 60_000);
+  });
 
   it("verify sends a canary through it, and leaves nothing", async () => {
     const before = await dataOf(one);
@@ -330,7 +330,7 @@ describe("usdf up", () => {
       /^local: embargo@rubin-summit\/LSSTCam\/19900101\/.*\n( {2}\w+ +\d+ ms\n){6} {2}ok, \d+ ms\n$/,
     );
     expect(await dataOf(one)).toEqual(before);
-  }, 120_000);
+  });
 
   it("verify names the hop that is broken, and cleans up also after ctrl-C", async () => {
     const before = await dataOf(one);
@@ -355,7 +355,7 @@ describe("usdf up", () => {
       process.kill(ingest, "SIGCONT");
     }
     expect(await dataOf(one)).toEqual(before);
-  }, 120_000);
+  });
 
   it("plays the observatory: raws of the simulated camera, and those of its own Butler, go to the workers as new groups", async () => {
     const config = join(folder.dir, "comcam.yaml");
@@ -371,7 +371,7 @@ describe("usdf up", () => {
       const { groups } = await json<{ groups: UploadedGroup[] }>(one, "prompt", ...words, ...now);
       const [{ group, files }] = groups as [UploadedGroup];
       expect(files).toBe(9);
-      await until("all commits", () => commitsOf(one, "LSSTComCam", group).length === 9, { timeoutMs: 60_000 });
+      await until("all commits", () => commitsOf(one, "LSSTComCam", group).length === 9);
       expect(commitsOf(one, "LSSTComCam", group)).toEqual(await rawsOf(one, "LSSTComCam", group));
     }
     const tooMany = await usdf(one, "prompt", "upload-from-repo", config, "2");
@@ -379,14 +379,14 @@ describe("usdf up", () => {
       1,
       `usdf: 2 groups were asked for, but ${repo} (LSSTComCam/raw/all where ${where}) has 1. Ask for fewer, or put more there.\n`,
     ]);
-  }, 120_000);
+  });
 
   it("changes nothing when it is typed again", async () => {
     const before = recorded(one);
     const again = await json<Up>(one, "up");
     expect([again.changed, again.journey]).toEqual([[], undefined]);
     expect(recorded(one)).toEqual(before);
-  }, 120_000);
+  });
 
   it("starts a pod again that was killed, and loses no exposure over it", async () => {
     const pidOf = async () => {
@@ -397,17 +397,17 @@ describe("usdf up", () => {
     process.kill(pid, "SIGKILL");
     const send = ["camera", "send", "--instrument", "LSSTComCam", "--no-telemetry"];
     const sent = await json<{ exposures: { keys: string[] }[] }>(one, ...send);
-    await until("another process", async () => ((await pidOf()) ?? pid) !== pid, { timeoutMs: 60_000, pollMs: 500 });
+    await until("another process", async () => ((await pidOf()) ?? pid) !== pid, { pollMs: 500 });
     const redis = await redisOf(one);
     try {
       for (const key of sent.exposures[0]!.keys) {
         const ingested = () => redis.hget(`FILE:embargo@rubin-summit/${key}`, "ingest_time");
-        await until(`${key} to be ingested`, ingested, { timeoutMs: 60_000 });
+        await until(`${key} to be ingested`, ingested);
       }
     } finally {
       redis.disconnect();
     }
-  }, 180_000);
+  });
 
   it("loses no message when its connector is killed in the middle of them", async () => {
     const efd = (await stackOf(one)).efd!;
@@ -434,7 +434,7 @@ describe("usdf up", () => {
     const points = await countPoints(efd.influxdb, [...filled.sent.keys()], filled.span);
     expect(points).toEqual(new Map([...filled.sent].map(([topic, { messages }]) => [topic, messages])));
     expect((await connector()).containers[0]!.pid).not.toBe(pid);
-  }, 120_000);
+  });
 
   it("finds what a supervisor that was killed left running, and takes it over", async () => {
     const before = recorded(one);
@@ -446,7 +446,7 @@ describe("usdf up", () => {
     expect(recorded(one)).toEqual(before);
     expect(await workers()).toEqual(workersBefore);
     expect((await json<{ healthy: boolean }>(one, "status")).healthy).toBe(true);
-  }, 120_000);
+  });
 
   it("keeps its secrets out of every process list and every log", async () => {
     const values = Object.values(JSON.parse(readFileSync(join(one, ".usdf/secrets.json"), "utf8")) as object);
@@ -458,7 +458,7 @@ describe("usdf up", () => {
       expect(words).not.toContain(value);
       expect(logs).not.toContain(value);
     }
-  }, 60_000);
+  });
 
   it("down leaves no process and no port, and up after it still has the data", async () => {
     const all = Object.values(recorded(one));
@@ -479,7 +479,7 @@ describe("usdf up", () => {
     const again = await redisOf(one);
     const groupsAgain = await again.keys("GROUP:*").finally(() => again.disconnect());
     expect(groupsAgain).toHaveLength(groups.length + 9 + 1);
-  }, 240_000);
+  });
 
   it("down without a supervisor ends what it left, and --purge removes the data", async () => {
     process.kill(supervisorOf(one).pid, "SIGKILL");
@@ -487,7 +487,7 @@ describe("usdf up", () => {
     expect(processesOf(one)).toEqual([]);
     for (const name of ["services", "volumes", "secrets.json"])
       expect(existsSync(join(one, ".usdf", name))).toBe(false);
-  }, 120_000);
+  });
 });
 
 /** What the system holds: keys of Redis without leases, the bucket, and the rows of the Butler's registry. */

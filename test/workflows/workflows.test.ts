@@ -21,7 +21,6 @@ import { tiers } from "../../local/tiers";
 import { limitBytes } from "../../local/preview/markdown";
 import { without } from "../support/without";
 
-jest.setTimeout(300_000);
 const root = resolve(__dirname, "../..");
 const folder = join(root, ".github/workflows");
 

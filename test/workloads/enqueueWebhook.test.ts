@@ -380,12 +380,12 @@ test("3,000 fuzzed notifications crash nothing and cost no good record", async (
     Array.from({ length: 60 }, (_, i) => `${bucket}/${exposureKey(1_000 + i)}`).filter((p) => !queued.has(p)),
   ).toEqual([]);
   expect(await redis.llen("REJECTED")).toBeLessThanOrEqual(1_000);
-}, 300_000);
+});
 
 describe("as a process", () => {
   const env = { REDIS_HOST: address, REDIS_PASSWORD: "pw", PROFILE: "embargo", HTTP_PORT: "8000" };
 
-  beforeAll(buildWorkloads, 60_000);
+  beforeAll(buildWorkloads);
 
   test("refuses an empty secret with exit code 78 and says what to do; ALLOW_EMPTY_SECRET takes it with a warning", async () => {
     const refused = spawnSync(process.execPath, ["dist/enqueue.js"], {

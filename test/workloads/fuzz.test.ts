@@ -135,13 +135,13 @@ beforeAll(async () => {
     startKafka({ dir: `${dir}/kafka`, address: testAddress(2) }),
   ]);
   client = new Redis({ host: redis.host, port: redis.port, password: redis.password });
-}, 120_000);
+});
 
 afterAll(async () => {
   client?.disconnect();
   await Promise.all([redis?.stop(), kafka?.stop()]);
   folder.remove();
-}, 30_000);
+});
 
 const enqueue = (pod: string, address: string, env: Record<string, string>) =>
   Pod.start({
@@ -209,7 +209,7 @@ describe(`${malformed} malformed notifications (FUZZ_SEED=${seed})`, () => {
     } finally {
       expect(await pod.stop()).toBe(0);
     }
-  }, 300_000);
+  });
 
   it("by Kafka: crash nothing and cost no good record", async () => {
     await client.flushall();
@@ -239,5 +239,5 @@ describe(`${malformed} malformed notifications (FUZZ_SEED=${seed})`, () => {
       await producer.disconnect();
       expect(await pod.stop()).toBe(0);
     }
-  }, 120_000);
+  });
 });

@@ -8,8 +8,6 @@ import { filesOf } from "../support/image";
 import { testFolder } from "../support/network";
 import { root } from "../support/pod";
 
-jest.setTimeout(180_000);
-
 interface Sbom {
   components: { name: string; version: string; purl: string; licenses?: unknown[] }[];
 }

@@ -22,11 +22,11 @@ const topics = [event, ...salTopicNames().filter((topic) => topic !== event).sli
 const stand = new ReplicationStand(topics, mirrorOf);
 const registries: RunningRegistry[] = [];
 
-beforeAll(() => stand.startBrokers(), 120_000);
+beforeAll(() => stand.startBrokers());
 afterAll(async () => {
   await Promise.all(registries.map((registry) => registry.stop()));
   await stand.stop();
-}, 120_000);
+});
 
 test("both ways, each site killed once: each message is at the other once, in order, and none comes back", async () => {
   const schemas = startRegistry({
@@ -66,7 +66,7 @@ test("both ways, each site killed once: each message is at the other once, in or
 
   // What the Summit says of how long a topic is kept holds for its mirror; how it is replicated does not.
   const mirroredConfig = () => stand.configOf("usdf", `summit.${event}`, ["retention.ms", ...Object.keys(kept)]);
-  await until("the configuration of a mirrored topic", async () => (await mirroredConfig())["retention.ms"] === "7200000", { timeoutMs: 60_000, state: mirroredConfig }); // prettier-ignore
+  await until("the configuration of a mirrored topic", async () => (await mirroredConfig())["retention.ms"] === "7200000", { state: mirroredConfig }); // prettier-ignore
   expect(await mirroredConfig()).toEqual({ "retention.ms": "7200000", "max.message.bytes": "2000000", "unclean.leader.election.enable": "false" }); // prettier-ignore
 
   // A second registry at USDF over the mirrored topic of the schemas: ids of the Summit mean the same there.
@@ -84,7 +84,7 @@ test("both ways, each site killed once: each message is at the other once, in or
       expect(await schemaAt(remote.url, id)).toEqual(schemaOf(field));
       return true;
     });
-}, 500_000);
+});
 
 test("a consumer fails over to the other site and back: nothing is missed, little is repeated", async () => {
   const mirrored = `summit.${event}`;
@@ -94,7 +94,6 @@ test("a consumer fails over to the other site and back: nothing is missed, littl
   // Failover: its place has followed it.
   const behind = await stand.committed("summit", group, event);
   await until("its offsets at USDF", async () => (await stand.committed("usdf", group, mirrored)) > 0, {
-    timeoutMs: 60_000,
     state: () => stand.mirror.usdf.states(),
   });
   for (let turn = 0; turn < 5; turn++) await stand.send("summit", [event]);
@@ -113,7 +112,7 @@ test("a consumer fails over to the other site and back: nothing is missed, littl
   expect(back).toEqual(all().slice(-back.length));
   expect(back.length).toBeGreaterThanOrEqual(5);
   expect(back.length - 5).toBeLessThanOrEqual(10);
-}, 240_000);
+});
 
 test("dead letters are listed with their reason, and put back once, as they were", async () => {
   const kafka = stand.kafka.summit;
@@ -161,7 +160,7 @@ test("dead letters are listed with their reason, and put back once, as they were
     { value: "first", ...original },
     { value: "second", ...original },
   ]);
-}, 120_000);
+});
 
 const schemaOf = (field: string) => ({
   type: "record",

@@ -128,7 +128,7 @@ beforeAll(async () => {
   ]);
   await gateway.notify(webhook.bucket, "rubin-summit-webhook", `${pod("enqueue-webhook").url}/notify`, secret);
   await gateway.notify(viaKafka.bucket, "rubin-summit-notification", relay.pushEndpoint("rubin-summit-notification"));
-}, 150_000);
+});
 
 afterAll(async () => {
   over = true;
@@ -137,7 +137,7 @@ afterAll(async () => {
   await relay?.close();
   await Promise.all([redis?.stop(), kafka?.stop(), postgres?.stop(), gateway?.rgw.stop()]);
   if (!process.env.KEEP_TEST_FOLDER) folder.remove();
-}, 60_000);
+});
 
 /** Set when the test has ended, however: nothing is killed or started again after that. */
 let over = false;
@@ -246,7 +246,7 @@ async function settled(all: number): Promise<void> {
       );
       return empty && counts.every((count) => count >= all);
     },
-    { timeoutMs: 180_000, pollMs: 300, state: () => seen },
+    { pollMs: 300, state: () => seen },
   );
 }
 
@@ -321,5 +321,5 @@ describe("embargo ingest survives", () => {
       expect([name, pod(name).restarts]).not.toEqual([name, 0]);
     }
     tell(`held through ${disturbances.length} disturbances; the Butler failed: ${JSON.stringify(faults)}`);
-  }, 600_000);
+  });
 });

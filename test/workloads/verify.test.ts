@@ -18,7 +18,6 @@ import { testAddress, testFolder, until } from "../support/network";
 import { buildWorkloads, Pod } from "../support/pod";
 import { warmPython } from "../support/warmPython";
 
-jest.setTimeout(180_000);
 const { dir, remove } = testFolder("verify");
 const password = "verify-redis";
 const secret = "verify-secret";
@@ -120,7 +119,7 @@ afterAll(async () => {
 
 const verify = (
   change: Partial<Place> = {},
-  timeoutMs = 60_000,
+  timeoutMs = 240_000,
   stop = new AbortController().signal,
 ): Promise<Journey> => sendCanary({ ...place, ...change }, { timeoutMs, stop });
 const hopsOf = ({ hops }: Journey) => hops.map(({ hop }) => hop);

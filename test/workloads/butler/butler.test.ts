@@ -11,7 +11,6 @@ import { testAddress, testFolder, until } from "../../support/network";
 import { warmPython } from "../../support/warmPython";
 import { log } from "../ingest/stand";
 
-jest.setTimeout(120_000);
 const { dir, remove } = testFolder("butler");
 /** One that starts as in production, one that is quick to start. */
 let python: string;
@@ -34,7 +33,7 @@ afterAll(async () => {
 function child(repo: string, env: NodeJS.ProcessEnv = {}, options: Partial<ButlerChildOptions> = {}): ButlerChild {
   const made = new ButlerChild({
     python: warm,
-    timeoutMs: 30_000,
+    timeoutMs: 120_000,
     log,
     ...options,
     env: {
@@ -203,7 +202,7 @@ it("starts again after a crash, and after a hang; the request in hand fails, the
     "The Butler is unavailable: no answer to ingest in 45000 ms. Ingest goes on when it answers again.",
   );
   expect(statuses(await butler.ingest("raw", files(8).slice(0, 3)))).toEqual({ already: 2, ingested: 1 });
-}, 240_000);
+});
 
 it("says what is wrong when there is no Python, and takes no more requests than it may hold", async () => {
   const butler = child("none", {}, { python: "/no/such/python", maxWaiting: 2 });

@@ -13,7 +13,6 @@ import { testAddress, testFolder } from "../../support/network";
 import { warmPython } from "../../support/warmPython";
 import { log } from "../ingest/stand";
 
-jest.setTimeout(120_000);
 const { dir, remove } = testFolder("rehearse");
 let python: string;
 let warm: string;
@@ -36,7 +35,7 @@ afterAll(async () => {
 function child(repo: string, env: NodeJS.ProcessEnv = {}): ButlerChild {
   const made = new ButlerChild({
     python: env.PYTHONPATH ? python : warm, // what is loaded depends on PYTHONPATH
-    timeoutMs: 30_000,
+    timeoutMs: 120_000,
     log,
     env: {
       PATH: process.env.PATH,

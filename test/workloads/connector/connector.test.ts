@@ -5,9 +5,9 @@ import { survives } from "./survive";
 let stand: ConnectorStand;
 beforeAll(async () => {
   stand = await ConnectorStand.start("connector", 30);
-}, 180_000);
+});
 afterEach(() => stand.stopPods());
-afterAll(() => stand?.stop(), 60_000);
+afterAll(() => stand?.stop());
 
 const baseS = 1_764_000_000;
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
@@ -47,7 +47,7 @@ test("Avro: points are what was sent, with the names of the EFD; offsets are com
   expect(await pod.metric("usdf_connector_points_total")).toBe(300);
   await until("no lag", async () => (await pod.metric("usdf_connector_lag_messages")) === 0);
   expect(await pod.stop()).toBe(0);
-}, 120_000);
+});
 
 test("JSON: numbers are doubles; tags are no fields; the prefix goes; the record's own time", async () => {
   const id = stand.unique("skyFlux");
@@ -73,7 +73,7 @@ test("JSON: numbers are doubles; tags are no fields; the prefix goes; the record
   expect([...dead.keys()]).toEqual([`${topic}/0/2`]);
   await stand.committedBecomes(name, topic, 4);
   expect(await pod.metric("usdf_connector_empty_total")).toBe(1);
-}, 60_000);
+});
 
 test("what cannot be stored is parked as it came, with its reason, and costs no good neighbour", async () => {
   const topic = `lsst.sal.${stand.unique("Poison")}.logevent_x`;
@@ -121,7 +121,7 @@ test("what cannot be stored is parked as it came, with its reason, and costs no 
   expect(message.value).toEqual(encoded(other, { private_efdStamp: baseS + 2, n: "text" }));
   await stand.committedBecomes(name, topic, 11);
   expect(await pod.metric("usdf_connector_dead_letters_total")).toBe(9);
-}, 90_000);
+});
 
 test("topics that come are read from their beginning, those that go are let go, and partitions that are added are read", async () => {
   const csc = stand.unique("Come");
@@ -153,30 +153,26 @@ test("topics that come are read from their beginning, those that go are let go, 
   await send(topics[0]!, 10);
   await stand.stored(topics[0]!, 20);
   expect(pod.restarts).toBe(0);
-}, 120_000);
+});
 
-test.each(["gzip", "snappy", "lz4"])(
-  "records that the broker keeps as %s are read",
-  async (codec) => {
-    const topic = `lsst.sal.${stand.unique("Codec")}.t`;
-    await stand.createTopic(topic, 1, { "compression.type": codec });
-    const registered = await stand.register(`${topic}-value`, salSchema(topic, [{ name: "n", type: "int" }, { name: "s", type: "string" }])); // prettier-ignore
-    // What repeats and what does not, more than one block of 64 kB of each.
-    let seed = 7;
-    const noise = (length: number) => Array.from({ length }, () => String.fromCharCode(33 + ((seed = (seed * 48271) % 2147483647) % 90))).join("").replace(/["\\]/g, "x"); // prettier-ignore
-    const row = (n: number) => ({ private_efdStamp: baseS + n, n, s: n % 2 ? noise(500) : "same ".repeat(200 + n) });
-    const rows = range(400).map(row);
-    await stand.send(
-      topic,
-      rows.map((value) => encoded(registered, value)),
-    );
-    await stand.connector(stand.unique("codec"), topic);
-    const points = await stand.stored(topic, 400);
-    expect(
-      points.map(({ fields }) => ({ private_efdStamp: fields.private_efdStamp, n: fields.n, s: fields.s })),
-    ).toEqual(rows);
-  },
-  60_000,
-);
+test.each(["gzip", "snappy", "lz4"])("records that the broker keeps as %s are read", async (codec) => {
+  const topic = `lsst.sal.${stand.unique("Codec")}.t`;
+  await stand.createTopic(topic, 1, { "compression.type": codec });
+  const registered = await stand.register(`${topic}-value`, salSchema(topic, [{ name: "n", type: "int" }, { name: "s", type: "string" }])); // prettier-ignore
+  // What repeats and what does not, more than one block of 64 kB of each.
+  let seed = 7;
+  const noise = (length: number) => Array.from({ length }, () => String.fromCharCode(33 + ((seed = (seed * 48271) % 2147483647) % 90))).join("").replace(/["\\]/g, "x"); // prettier-ignore
+  const row = (n: number) => ({ private_efdStamp: baseS + n, n, s: n % 2 ? noise(500) : "same ".repeat(200 + n) });
+  const rows = range(400).map(row);
+  await stand.send(
+    topic,
+    rows.map((value) => encoded(registered, value)),
+  );
+  await stand.connector(stand.unique("codec"), topic);
+  const points = await stand.stored(topic, 400);
+  expect(points.map(({ fields }) => ({ private_efdStamp: fields.private_efdStamp, n: fields.n, s: fields.s }))).toEqual(
+    rows,
+  );
+});
 
 describe("survives", () => survives(() => stand));

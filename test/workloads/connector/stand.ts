@@ -150,10 +150,9 @@ export class ConnectorStand {
   }
 
   /** Waits until InfluxDB has so many points of a measurement. */
-  async stored(measurement: string, count: number, timeoutMs = 60_000): Promise<Point[]> {
+  async stored(measurement: string, count: number): Promise<Point[]> {
     const seen = () => this.points(measurement).then((points) => points.length);
     await until(`${count} points of ${measurement}`, async () => (await this.countOf(measurement)) >= count, {
-      timeoutMs,
       state: seen,
     });
     return this.points(measurement);
@@ -206,7 +205,6 @@ export class ConnectorStand {
 
   committedBecomes(group: string, topic: string, wanted: number): Promise<boolean> {
     return until(`offset ${wanted} of ${topic}`, async () => (await this.committed(group, topic)) === wanted, {
-      timeoutMs: 60_000,
       state: () => this.committed(group, topic),
     });
   }

@@ -5,7 +5,6 @@ import { parseObjectPath } from "../../../workloads/src/lib/objectPath";
 import { bucketState, type DeadLetter, deadLetters } from "../../../workloads/src/lib/queue";
 import { type Bench, type Stand, makeBench, startStand } from "./stand";
 
-jest.setTimeout(120_000);
 let stand: Stand;
 let bench: Bench;
 beforeAll(async () => (stand = await startStand("canary")));

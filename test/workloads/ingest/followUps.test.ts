@@ -4,7 +4,6 @@ import { bucketState, deadLetters, FollowUps, reviveDead } from "../../../worklo
 import { testAddress, until } from "../../support/network";
 import { type Bench, dayObs, log, makeBench, type Stand, startStand } from "./stand";
 
-jest.setTimeout(120_000);
 let stand: Stand;
 let bench: Bench;
 let server: Server;

@@ -12,7 +12,6 @@ import { redisKey } from "../../../workloads/src/lib/redisKeys";
 import { until } from "../../support/network";
 import { type Bench, dayObs, makeBench, type Stand, startStand } from "./stand";
 
-jest.setTimeout(120_000);
 let stand: Stand;
 let bench: Bench;
 beforeAll(async () => {

@@ -4,7 +4,6 @@ import { testAddress, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
 import { type Bench, makeBench, type Stand, startStand } from "./stand";
 
-jest.setTimeout(180_000);
 let stand: Stand;
 let bench: Bench;
 let pod: Pod | undefined;

@@ -42,7 +42,7 @@ export async function startStand(name: string): Promise<Stand> {
     ensureButlerPython(),
     warmPython(dir),
   ]);
-  const redis = connectRedis({ host: redisServer.host });
+  const redis = connectRedis({ host: redisServer.host, commandTimeoutMs: 60_000 });
   await redis.ping();
   return {
     dir,
@@ -113,7 +113,7 @@ export async function makeBench(stand: Stand, options: BenchOptions = {}): Promi
   const child = new ButlerChild({
     python: options.python ?? stand.butlerPython,
     env: { ...env, BUTLER_REPO: repo, BUTLER_CREATE: "true", BUTLER_MODE: "plain" },
-    timeoutMs: options.timeoutMs ?? 30_000,
+    timeoutMs: options.timeoutMs ?? 120_000,
     log,
   });
   const settings: IngestSettings = {

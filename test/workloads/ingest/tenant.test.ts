@@ -5,8 +5,6 @@ import { startRgw } from "../../../local/services/rgw";
 import { ObjectMissingError, ObjectStore, StoreUnavailableError } from "../../../workloads/src/lib/objectStore";
 import { testAddress, testFolder } from "../../support/network";
 
-jest.setTimeout(90_000);
-
 it("B3: a bucket of a tenant, rubin:bucket, is read as any other, by profile and by keys", async () => {
   const { dir, remove } = testFolder("tenant");
   const user = { uid: "lfa", accessKey: "lfa-access", secretKey: "lfa/secret+key", tenant: "rubin" };

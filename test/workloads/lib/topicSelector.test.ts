@@ -152,7 +152,7 @@ it("Go, Java and Python take the same topics, each in its users' way, of every c
   } finally {
     rmSync(dir, { recursive: true });
   }
-}, 180_000);
+});
 
 it("every topic of SAL has one connector a server at the Summit, and one at USDF for its mirrored name", () => {
   const { sasquatch } = stackConfig("prod");

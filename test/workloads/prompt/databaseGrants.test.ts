@@ -138,7 +138,7 @@ beforeAll(async () => {
   const apdbs = ["pp_apdb_hsc", "pp_apdb_latiss"];
   for (const name of apdbs)
     await ask("rubin", "apdb", `create schema ${name}`, `create table ${name}.dia_object (id int)`);
-}, 60_000);
+});
 
 afterAll(async () => {
   await postgres?.stop();

@@ -28,10 +28,10 @@ const document: FanOutDocument = {
 beforeAll(async () => {
   stand = await PromptStand.start("fan-out", 85);
   schema = await stand.register("nextVisit");
-}, 120_000);
-afterAll(() => stand?.stop(), 60_000);
+});
+afterAll(() => stand?.stop());
 beforeEach(() => stand.redis.flushdb());
-afterEach(() => stand.stopPods(), 60_000);
+afterEach(() => stand.stopPods());
 
 const event = (visit: Record<string, unknown>) => encoded(schema, visit);
 const detectorsOf = (entries: Record<string, string>[], group: unknown) =>
@@ -137,7 +137,7 @@ test("what cannot be fanned out is a dead letter with its reason, or counted, an
   await handleLetters("drop", [again.id, "1-1"], where);
   expect(JSON.parse(said.mock.calls[1]![0] as string)).toEqual({ dropped: [again.id], kept: [], missing: ["1-1"] });
   expect((await lettersByCode()).has("ENUM_VALUE")).toBe(false);
-}, 90_000);
+});
 
 test("begins with what comes after it joined, and after a stop where it was; SIGTERM ends it well", async () => {
   const topic = await stand.topic();
@@ -154,7 +154,7 @@ test("begins with what comes after it joined, and after a stop where it was; SIG
   await stand.committedBecomes(topic, 3);
   const entries = await stand.entries("instrument:latiss");
   expect(entries.map(({ groupId }) => groupId)).toEqual([group(2), group(3)]);
-}, 60_000);
+});
 
 test("a full stream makes it wait until workers have read, and no visit is lost", async () => {
   const topic = await stand.topic();
@@ -171,7 +171,7 @@ test("a full stream makes it wait until workers have read, and no visit is lost"
   });
   expect(visits.map(({ groupId }) => detectorsOf(read, groupId))).toEqual(all(8).map(() => activeDetectors));
   await stand.committedBecomes(topic, 8);
-}, 60_000);
+});
 
 test("a stream that stays full holds up no other instrument; what waits for it expires", async () => {
   const topic = await stand.topic();
@@ -186,7 +186,7 @@ test("a stream that stays full holds up no other instrument; what waits for it e
   expect(await stand.committed(topic)).toBe(0);
   await stand.committedBecomes(topic, 4);
   expect(await stand.redis.xlen("instrument:lsstcam")).toBe(900);
-}, 60_000);
+});
 
 test("Redis and fan-out killed while visits come: each detector of each visit is in the stream once", async () => {
   const topic = await stand.topic();
@@ -208,7 +208,7 @@ test("Redis and fan-out killed while visits come: each detector of each visit is
   for (const { groupId, detector } of entries) byGroup.set(groupId!, [...(byGroup.get(groupId!) ?? []), Number(detector)]); // prettier-ignore
   expect(byGroup.size).toBe(count);
   for (const [group, detectors] of byGroup) expect({ group, detectors }).toEqual({ group, detectors: activeDetectors });
-}, 120_000);
+});
 
 test("looks after its streams: trims, gives entries of lost workers to others, deletes consumers that went", async () => {
   const topic = await stand.topic();
@@ -235,7 +235,7 @@ test("looks after its streams: trims, gives entries of lost workers to others, d
   // A stream that somebody deleted is there again, with its group.
   await stand.redis.del("instrument:latiss");
   await until("the group", async () => ((await stand.redis.xinfo("GROUPS", "instrument:latiss").catch(() => [])) as unknown[]).length === 1); // prettier-ignore
-}, 60_000);
+});
 
 describe("HTTP", () => {
   /** A worker's service: answers by the detector, and by how often it was asked for it. */
@@ -309,7 +309,7 @@ describe("HTTP", () => {
       { code: "HTTP_STATUS", detector: 2, reason: `${url} answered 500: No such luck.`, attempts: 1 },
       { code: "HTTP_STATUS", detector: 3, reason: `${url} answered 503.`, attempts: 3 },
     ]);
-  }, 60_000);
+  });
 
   test("a worker that is away is waited for, one that does not answer in time is a dead letter; a stop ends waiting", async () => {
     const topic = await stand.topic();
@@ -323,12 +323,12 @@ describe("HTTP", () => {
     const pod = await stand.fanOut(topic, http, { DELIVERY: "http", HTTP_TIMEOUT: "0.3", HTTP_MAX_RETRY_DELAY: "0.1" });
     await stand.committedBecomes(topic, 1);
     await until("attempts", async () => (await pod.metric("usdf_fan_out_http_answers_total")) > 3);
-    expect(await pod.stop(10_000)).toBe(0);
+    expect(await pod.stop()).toBe(0);
     expect(await stand.committed(topic)).toBe(1);
     const [letter, ...more] = await parkedLetters(stand.redis);
     expect(more).toEqual([]);
     expect(letter).toMatchObject({ code: "HTTP_TIMEOUT", instrument: "LATISS", reason: `POST to ${url} failed: no answer in 0.3 s.` }); // prettier-ignore
-  }, 60_000);
+  });
 });
 
 test("takes what testers announce: by the newest schema of the topic, and by theirs where it has none", async () => {
@@ -368,7 +368,7 @@ test("takes what testers announce: by the newest schema of the topic, and by the
   await expect(kafkaAnnouncer({ ...target, topic: other })).rejects.toThrow(
     `The schema of ${other}-value (id ${id}) has no instrument, survey: is ${other} a topic of next_visit?`,
   );
-}, 60_000);
+});
 
 test("every fault of the document is named at once", () => {
   const folder = testFolder("fan-out-config");

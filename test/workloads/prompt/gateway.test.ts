@@ -45,7 +45,7 @@ beforeAll(async () => {
   ]);
   redis = new Redis({ host: address, password: "pw", retryStrategy: () => 20, maxRetriesPerRequest: null });
   redis.on("error", () => undefined);
-}, 60_000);
+});
 afterAll(async () => {
   redis?.disconnect();
   await server?.stop();
@@ -281,7 +281,7 @@ describe("what goes wrong around it", () => {
     sleeper.kill("SIGCONT");
     const metrics = () => fetch(`http://${testAddress(91)}:8000/metrics`).then((response) => response.text());
     await until("its commit to be refused", async () => (await metrics()).includes('commits_refused_total{instrument="LSSTCam",verdict="lost"} 1')); // prettier-ignore
-    expect(await sleeper.stop(10_000)).toMatchObject({ code: 0 });
+    expect(await sleeper.stop()).toMatchObject({ code: 0 });
     expect(await unitOf(visit, 1)).toMatchObject({ owner: "other", attempt: "2" });
     await settled();
     expect(await letters()).toEqual([]);

@@ -169,7 +169,6 @@ export class PromptStand {
   committedBecomes(kafkaTopic: string, wanted: number): Promise<boolean> {
     return until(`offset ${wanted} of ${kafkaTopic}`, async () => (await this.committed(kafkaTopic)) === wanted, {
       state: () => this.committed(kafkaTopic),
-      timeoutMs: 60_000,
     });
   }
 

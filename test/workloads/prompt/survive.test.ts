@@ -25,4 +25,4 @@ test("kills of fan-out, router, workers and Redis: every (visit, detector) is co
   expect(letters.map(({ code }) => code).sort()).toEqual([...badCodes].sort());
   expect(letters.find(({ code }) => code === "FOREIGN_GROUP")).toMatchObject({ group: "2026-01-01T00:00:00.000" });
   expect(Object.keys(kills).sort()).toEqual(["fan-out", "redis", "router", "worker-0", "worker-1", "worker-2"]);
-}, 280_000);
+});

@@ -4,7 +4,6 @@ import { buryObjects, FollowUps, reject } from "../../../workloads/src/lib/queue
 import { root } from "../../support/pod";
 import { type Bench, dayObs, makeBench, type Stand, startStand } from "../ingest/stand";
 
-jest.setTimeout(120_000);
 let stand: Stand;
 let bench: Bench;
 beforeAll(async () => {

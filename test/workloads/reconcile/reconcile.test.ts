@@ -9,7 +9,6 @@ import { reconcile, type ReconcileSettings } from "../../../workloads/src/reconc
 import { root } from "../../support/pod";
 import { type Bench, dayObs, log, makeBench, type Stand, startStand } from "../ingest/stand";
 
-jest.setTimeout(180_000);
 let stand: Stand;
 let bench: Bench;
 beforeAll(async () => {

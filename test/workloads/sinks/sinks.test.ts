@@ -6,9 +6,9 @@ import { until } from "../../support/network";
 import { encode, type ReadFile, Stand } from "./stand";
 
 const stand = new Stand();
-beforeAll(() => stand.start(), 240_000);
+beforeAll(() => stand.start());
 afterEach(() => stand.stopPods());
-afterAll(() => stand.stop(), 60_000);
+afterAll(() => stand.stop());
 
 const hourMs = 3_600_000;
 const beginMs = Date.UTC(2026, 5, 3, 22); // two hours before the day ends
@@ -167,7 +167,7 @@ test("hourly files hold what was sent, read by pyarrow; what cannot be read is a
   expect(await pod.metric("usdf_parquet_sink_dead_lettered_total")).toBe(3);
   expect(await pod.metric("usdf_parquet_sink_records_total")).toBe(sent.length);
   expect(await pod.stop()).toBe(0);
-}, 120_000);
+});
 
 const small = { type: "record", name: "small", namespace: "lsst.sal.Test", fields: efdFields };
 
@@ -198,19 +198,19 @@ test("each record is in one file, whatever is killed: members, again and again, 
   // One hangs for longer than the group waits for it, and goes on with what it had in hand when another has its partitions.
   pods[0]!.kill("SIGSTOP");
   await send(300);
-  await stand.committedAll(`parquet-sink-${pattern}`, topic, 120_000);
+  await stand.committedAll(`parquet-sink-${pattern}`, topic);
   await send(300);
   pods[0]!.kill("SIGCONT");
   await stand.restartGateway();
   await send(300);
-  await stand.committedAll(`parquet-sink-${pattern}`, topic, 120_000);
+  await stand.committedAll(`parquet-sink-${pattern}`, topic);
   const files = await stand.files(topic);
   expect(seqsOf(files).sort((one, other) => one - other)).toEqual(Array.from({ length: seq }, (_, index) => index + 1));
   for (const { metadata, rows, key } of files) {
     expect(metadata.records).toBe(String(rows.length));
     expect(key).toContain(`+${metadata["first-offset"]!.padStart(10, "0")}.snappy.parquet`);
   }
-}, 180_000);
+});
 
 const pythonStatistics = async (samples: number[][]) =>
   JSON.parse(
@@ -271,7 +271,7 @@ test("statistics of windows are Python's, of each device apart, and the same aft
   }
   // a straggler of a window long gone
   await stand.producer.send({ topic, messages: [{ value: encode(id, telemetry, { salIndex: 0, private_efdStamp: beginMs / 1000, seq: 0, value: 999, counter: null, isOn: true, list: [] }) }] }); // prettier-ignore
-  await stand.committedAll(`aggregator-${pattern}`, topic, 90_000);
+  await stand.committedAll(`aggregator-${pattern}`, topic);
 
   const messages = await stand.read(`${topic}-aggregated`);
   const records = new Map<string, Record<string, unknown>>();
@@ -312,4 +312,4 @@ test("statistics of windows are Python's, of each device apart, and the same aft
   expect(await stand.admin.listTopics()).not.toContain("lsst.sal.ESS.logevent_state-aggregated");
   expect(await pod.metric("usdf_aggregator_late_total")).toBe(1);
   await until("no window to be open", async () => (await pod.metric("usdf_aggregator_open_windows")) === 0);
-}, 180_000);
+});

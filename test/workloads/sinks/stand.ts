@@ -129,7 +129,7 @@ export class Stand {
   }
 
   /** Waits until a group has committed everything that a topic holds. */
-  async committedAll(groupId: string, kafkaTopic: string, timeoutMs = 60_000): Promise<void> {
+  async committedAll(groupId: string, kafkaTopic: string): Promise<void> {
     const missing = async () => {
       const [offsets, ends] = await Promise.all([
         this.admin.fetchOffsets({ groupId, topics: [kafkaTopic] }),
@@ -139,7 +139,6 @@ export class Stand {
       return ends.map(({ partition, high }) => Number(high) - Math.max(0, committed.get(partition) ?? 0));
     };
     await until(`group ${groupId} to commit ${kafkaTopic}`, async () => (await missing()).every((one) => one === 0), {
-      timeoutMs,
       state: async () => ({ missing: await missing(), logs: this.pods.map((pod) => pod.tail(6)) }),
     });
   }

@@ -18,7 +18,7 @@ beforeAll(async () => {
   const started = startInfluxdb({ dir: `${folder.dir}/influx`, address: testAddress(53), password, token });
   [influxdb, [expected]] = (await Promise.all([started, askNumpy([given])])) as [RunningInfluxdb, [Expected]];
   await influxdb.write(Object.entries(given.topics).flatMap(linesOf).join("\n"));
-}, 120_000);
+});
 
 afterAll(async () => {
   await influxdb?.stop();

@@ -13,7 +13,7 @@ let expected: Expected[];
 
 beforeAll(async () => {
   expected = await askNumpy(cases);
-}, 120_000);
+});
 
 it.each(cases.map((given, index) => ({ ...given, index })))(
   "agrees with numpy: $about",

@@ -47,7 +47,7 @@ beforeAll(async () => {
     lines.push(`buckets a=${row * 1.25},b=${row % 2 ? 1 : -3}i,t="x",c=${row} ${beginNs + BigInt(row) * 250_000_000n}`);
   lines.push(`odd\\ na"m'e\\,b fi'eld\\,\\ 1=5,back\\slash=6 ${beginNs}`);
   await influxdb.write(lines.join("\n"));
-}, 120_000);
+});
 
 afterEach(() => Promise.all(clients.splice(0).map((client) => client.close())));
 afterAll(async () => {

@@ -51,7 +51,7 @@ beforeAll(async () => {
     args: ["-config", config],
     logFile: join(folder.dir, "log"),
   });
-  await waitReady(influxd, async () => (await fetch(`${url}/ping`)).status === 204, { timeoutMs: 30_000, pollMs: 20 });
+  await waitReady(influxd, async () => (await fetch(`${url}/ping`)).status === 204, { timeoutMs: 120_000, pollMs: 20 });
   await run("CREATE USER admin WITH PASSWORD 'admin-1' WITH ALL PRIVILEGES");
   for (const text of [
     "CREATE DATABASE efd",
@@ -67,7 +67,7 @@ beforeAll(async () => {
   const written = await fetch(`${url}/write?db=efd&${admin}`, { method: "POST", body: points.join("\n") });
   expect(written.status).toBe(204);
   client = createEfdClient({ url, username: "efdreader", password });
-}, 120_000);
+});
 
 afterAll(async () => {
   await client?.close();

@@ -22,7 +22,7 @@ let client: Client;
 beforeAll(async () => {
   consdb = await startConsdb("efd-modes", 20);
   ({ database, client } = consdb);
-}, 60_000);
+});
 afterAll(() => consdb.stop());
 
 /** Now, as the runs are told: a minute after a window of the grid began, so that it moves into no other while a test runs. */

@@ -30,7 +30,7 @@ let client: Client;
 beforeAll(async () => {
   consdb = await startConsdb("efd-queue", 8);
   ({ postgres, database, client } = consdb);
-}, 60_000);
+});
 afterAll(() => consdb.stop());
 beforeEach(async () => {
   await client.query("drop schema if exists efd_scheduler cascade");

@@ -70,7 +70,7 @@ beforeAll(async () => {
     child.stdin!.end(JSON.stringify(given));
   });
   registry = new Registry(await findRegistry(env(), {}), "LATISS", { log, applicationName: "test" });
-}, 180_000);
+});
 afterAll(async () => {
   await registry?.close();
   await postgres.stop();
@@ -206,7 +206,7 @@ describe("a repository in a bucket", () => {
     await s3.send(new PutObjectCommand({ Bucket: "repositories", Key: "embargo/butler.yaml", Body }));
     s3.destroy();
     writeFileSync(index, `embargo: ${place("embargo")}\ngone: ${place("gone/butler.yaml")}\n`);
-  }, 120_000);
+  });
   afterAll(() => gateway.rgw.stop());
   const labelled = (label: string) => env({ BUTLER_REPO: label, DAF_BUTLER_REPOSITORY_INDEX: index, S3_TIMEOUT: 20 });
 

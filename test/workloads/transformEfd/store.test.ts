@@ -35,7 +35,7 @@ let client: Client;
 beforeAll(async () => {
   consdb = await startConsdb("efd-store", undefined, ["second"]);
   ({ postgres, database, client } = consdb);
-}, 60_000);
+});
 afterAll(() => consdb.stop());
 beforeEach(async () => {
   await client.query(`drop schema if exists ${schema}, efd_scheduler cascade`);

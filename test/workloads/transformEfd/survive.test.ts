@@ -130,7 +130,7 @@ beforeAll(async () => {
     join(dir, "butler.yaml"),
     JSON.stringify({ registry: { db: `postgresql://tester@${address}:5432/butler`, namespace: "embargo" } }),
   );
-}, 600_000);
+});
 afterAll(async () => {
   await client?.end();
   await proxy?.close();
@@ -304,7 +304,7 @@ it("is killed at each of its statements, meets a dead EFD and a PostgreSQL that 
   const second = await connected("second");
   await expectOracle(second);
   await second.end();
-}, 600_000);
+});
 
 it("hands its task back when it is told to stop", async () => {
   await client.query("update efd_scheduler.latiss set status = 'idle', attempt = 0, lease_owner = null");

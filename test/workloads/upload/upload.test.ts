@@ -20,7 +20,6 @@ import { startGateway, type TestGateway } from "../../support/gateway";
 import { testAddress, testFolder } from "../../support/network";
 import { warmPython } from "../../support/warmPython";
 
-jest.setTimeout(120_000);
 const log = pino({ level: process.env.TEST_LOG ?? "silent" });
 const { dir, remove } = testFolder("upload");
 let gateway: TestGateway;
