@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { ensureOwnNetwork } from "./ownNetwork";
 import {
   ensureButlerPython,
   ensureInfluxdb,
@@ -14,9 +15,6 @@ import {
 } from "./services";
 import { checkout } from "./state";
 
-/** Engine and cluster use the same ports. What waits for services much shares the cores with what computes. */
-export type Lane = "services" | "survival" | "cluster";
-
 /** A part of `npm test` with needs of its own. */
 export interface Tier {
   readonly name: string;
@@ -26,8 +24,8 @@ export interface Tier {
   readonly not?: readonly string[];
   /** Files at the same time; 1 where a test measures times or takes the whole machine. */
   readonly workers: number;
-  /** Lanes run beside each other, the tiers of a lane one after the other: much of a tier's time is waiting. */
-  readonly lane: Lane;
+  /** Whether it gets a network of its own where it runs beside others: it uses the ports of another tier. */
+  readonly ownNetwork?: true;
   /** Why it cannot run on this machine, in one line; installs what it can first. */
   readonly obstacle: (progress: Progress) => Promise<string | undefined>;
 }
@@ -39,35 +37,40 @@ const cluster = "/test/cluster/";
 const withServices = "/test/(components/redis|local/relay|local/registry|local/cameraSend)";
 const longOnes = "/test/workloads/(survive|fuzz)";
 
-/** In the order in which a lane runs them; the lanes take about as long as each other. */
+/** In the order in which they begin, {@link atATime} of them beside each other: first what waits much and long, last what computes. */
 export const tiers: readonly Tier[] = [
+  { name: "cluster", files: [cluster], workers: 1, obstacle: clusterObstacle },
+  { name: "survival", files: [longOnes], workers: 1, obstacle: services },
+  { name: "engine", files: [engine], not: [cluster], workers: 1, ownNetwork: true, obstacle: clusterObstacle },
   {
     name: "workload",
     files: ["/test/(workloads|ceph)/", withServices],
     not: [engine, longOnes],
     workers: 2,
-    lane: "services",
     obstacle: services,
   },
-  { name: "survival", files: [longOnes], workers: 1, lane: "survival", obstacle: services },
-  { name: "system", files: ["/test/system/"], workers: 1, lane: "survival", obstacle: services },
+  { name: "system", files: ["/test/system/"], workers: 1, obstacle: services },
   {
     name: "unit",
     files: ["/test/(components|config|docs|policy|preview|local|bench|workflows)/"],
     not: [engine, withServices],
     workers: 2,
-    lane: "survival",
     obstacle: none,
   },
-  { name: "engine", files: [engine], not: [cluster], workers: 1, lane: "cluster", obstacle: clusterObstacle },
-  { name: "cluster", files: [cluster], workers: 1, lane: "cluster", obstacle: clusterObstacle },
 ];
 
+/** Tiers beside each other: they keep two cores busy, and no test waits long for its turn. */
+export const atATime = 3;
+
 /** The real services that tests start for themselves. */
-async function services(progress: Progress): Promise<string | undefined> {
+async function services(
+  progress: Progress,
+  ...further: ((progress: Progress) => Promise<unknown>)[]
+): Promise<string | undefined> {
   try {
     await Promise.all(
       [
+        ...further,
         ensureRedis,
         ensureRgw,
         ensureKafka,
@@ -89,5 +92,5 @@ async function services(progress: Progress): Promise<string | undefined> {
 async function clusterObstacle(progress: Progress): Promise<string | undefined> {
   if (!existsSync(join(checkout, "../shared/tools"))) return "no ../shared/tools (Pulumi engine, Kubernetes)";
   if (process.getuid?.() !== 0) return "the Kubernetes of ../shared/tools needs root";
-  return services(progress);
+  return services(progress, ensureOwnNetwork);
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Lane, Tier } from "../tiers";
+import type { Tier } from "../tiers";
 
 /** How many tests of a part ended how. */
 interface Outcome {
@@ -21,7 +21,7 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       `
-Tiers run in three lanes beside each other: workload; survival, system and unit; engine and cluster; the checks beside them.
+Three tiers run beside each other, and the checks beside them; engine has a network of its own there.
 The output of a part is shown when it ends, and kept in .usdf/test-<part>.log. One part alone shows its output as it runs.
 With CI=true a tier that cannot run is a failure.`,
     )
@@ -80,7 +80,7 @@ async function runChecks(
     const failed = await withOutput(part, alone, say, async (output) => {
       let failed = false;
       for (const [program, ...args] of words)
-        failed = (await runBinary(program!, args, output, alone ? 0 : 10)) !== 0 || failed;
+        failed = (await runBinary(program!, args, { output, nice: alone ? 0 : 10 })) !== 0 || failed;
       return failed;
     });
     outcomes.push({ part, passed: failed ? 0 : 1, failed: failed ? 1 : 0, skipped: 0 });
@@ -113,8 +113,9 @@ async function withOutput<T>(
   }
 }
 
-/** Runs tiers, each lane beside the others; the outcomes are in the order of the tiers. */
+/** Runs tiers, some beside each other; the outcomes are in the order of the tiers. */
 async function runTiers(tiers: readonly Tier[], isAlone: boolean, say: (line: string) => void): Promise<Outcome[]> {
+  const { atATime } = await import("../tiers");
   const outcomes = new Map<Tier, Outcome>();
   const ready: Tier[] = [];
   for (const tier of tiers) {
@@ -125,14 +126,11 @@ async function runTiers(tiers: readonly Tier[], isAlone: boolean, say: (line: st
       outcomes.set(tier, skippedTier(tier.name, obstacle));
     }
   }
-  const lanes = new Map<Lane, Tier[]>();
-  for (const tier of ready) lanes.set(tier.lane, [...(lanes.get(tier.lane) ?? []), tier]);
   const alone = isAlone && ready.length === 1;
-  await Promise.all(
-    [...lanes.values()].map(async (lane) => {
-      for (const tier of lane) outcomes.set(tier, await runTier(tier, alone, say));
-    }),
-  );
+  const turns = Array.from({ length: atATime }, async () => {
+    for (let tier = ready.shift(); tier; tier = ready.shift()) outcomes.set(tier, await runTier(tier, alone, say));
+  });
+  await Promise.all(turns);
   return tiers.map((tier) => outcomes.get(tier)!);
 }
 
@@ -149,9 +147,9 @@ async function runTier(tier: Tier, alone: boolean, say: (line: string) => void):
     ...(tier.not ?? []).flatMap((pattern) => ["--testPathIgnorePatterns", pattern]),
     ...["--maxWorkers", String(tier.workers), "--json", "--outputFile", report],
   ];
-  // The longest lane waits much and computes little; the others take what it leaves.
-  const nice = alone || tier.lane === "cluster" ? 0 : 10;
-  const code = await withOutput(part, alone, say, (output) => runBinary("jest", words, output, nice));
+  const { inOwnNetwork } = await import("../ownNetwork");
+  const within = tier.ownNetwork && !alone ? inOwnNetwork : undefined;
+  const code = await withOutput(part, alone, say, (output) => runBinary("jest", words, { output, within }));
   if (!existsSync(report)) return { part, passed: 0, failed: 1, skipped: 0, reason: `jest ended with ${code}` };
   return outcomeOf(part, JSON.parse(readFileSync(report, "utf8")) as JestReport, code);
 }
@@ -187,16 +185,25 @@ function skippedTier(part: string, reason: string): Outcome {
   return { part, passed: 0, failed: isFailure ? 1 : 0, skipped: isFailure ? 0 : 1, reason };
 }
 
+/** Of {@link runBinary}. */
+interface BinaryOptions {
+  /** File of its output. */
+  readonly output: number;
+  /** Default 0. */
+  readonly nice?: number;
+  /** What starts the command, from its words. */
+  readonly within?: (command: readonly string[]) => string[];
+}
+
 /** Runs a program of node_modules, its output to a file or stderr, so that the count is the last line of stdout. */
-async function runBinary(program: string, args: readonly string[], output = 2, nice = 0): Promise<number> {
+async function runBinary(name: string, args: readonly string[], options: BinaryOptions): Promise<number> {
+  const { output, nice = 0, within = (command) => [...command] } = options;
   const { spawn } = await import("node:child_process");
   const { setPriority } = await import("node:os");
   const { join } = await import("node:path");
   const { checkout } = await import("../state");
-  const child = spawn(join(checkout, "node_modules", ".bin", program), args, {
-    cwd: checkout,
-    stdio: ["ignore", output, output],
-  });
+  const [program, ...words] = within([join(checkout, "node_modules", ".bin", name), ...args]);
+  const child = spawn(program!, words, { cwd: checkout, stdio: ["ignore", output, output] });
   if (nice > 0 && child.pid !== undefined) setPriority(child.pid, nice);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
