@@ -144,6 +144,16 @@ describe("usdf up", () => {
     folder.remove();
   });
 
+  /** Runs `usdf down`, which leaves no process, no port and nothing that answers. */
+  async function ended(checkout: string, { network }: Up): Promise<void> {
+    const all = Object.values(recorded(checkout));
+    expect((await usdf(checkout, "down")).code).toBe(0);
+    expect(all.filter(isAlive)).toEqual([]);
+    expect(processesOf(checkout)).toEqual([]);
+    expect(listenersOn(network.replace(/\.0\/24$/, ""))).toEqual([]);
+    expect((await usdf(checkout, "status")).code).toBe(3);
+  }
+
   it("says that nothing runs before", async () => {
     const status = await usdf(one, "status");
     expect([status.code, status.stderr]).toEqual([3, "usdf: The local stack does not run; start it: npm run up\n"]);
@@ -318,6 +328,11 @@ describe("usdf up", () => {
       expect(stored.get(name)).toBeGreaterThan(0);
   });
 
+  it("down leaves no process and no port, and another checkout does not notice", async () => {
+    await ended(two, second);
+    expect((await json<{ healthy: boolean }>(one, "status")).healthy).toBe(true);
+  });
+
   it("verify sends a canary through it, and leaves nothing", async () => {
     const before = await dataOf(one);
     const { stack, ok, journeys } = await json<StackVerified>(one, "verify", "local");
@@ -460,20 +475,12 @@ describe("usdf up", () => {
     }
   });
 
-  it("down leaves no process and no port, and up after it still has the data", async () => {
-    const all = Object.values(recorded(one));
+  it("up after down still has the data", async () => {
     const redis = await redisOf(one);
     const groups = await redis.keys("GROUP:*");
     redis.disconnect();
     expect(groups).toHaveLength(9 + 1 + 9 + 9 + 9); // up with its LATISS visit, two uploads, camera send
-    expect((await usdf(one, "down")).code).toBe(0);
-    expect(all.filter(isAlive)).toEqual([]);
-    expect(processesOf(one)).toEqual([]);
-    expect(listenersOn(first.network.replace(/\.0\/24$/, ""))).toEqual([]);
-    expect((await usdf(one, "status")).code).toBe(3);
-    // The other checkout has not noticed.
-    expect((await json<{ healthy: boolean }>(two, "status")).healthy).toBe(true);
-
+    await ended(one, first);
     const up = await json<Up>(one, "up", "--instrument", "LSSTComCam");
     expect(up.network).toBe(first.network);
     const again = await redisOf(one);
