@@ -35,7 +35,8 @@ function runFile(file: string): Promise<Outcome> {
 /** Child side of {@link runFile}. */
 async function serveFile(file: string): Promise<void> {
   const send = (message: object) => new Promise<void>((resolve) => process.send?.(message, () => resolve()));
-  setFlagsFromString("--interrupt-budget=67584"); // as V8 has it, and so the workloads
+  // As V8 has it, and so the workloads.
+  if (process.versions.node.startsWith("20.")) setFlagsFromString("--interrupt-budget=67584");
   try {
     const loaded = (await import(join(__dirname, file))) as { bench?: () => Promise<BenchResult[]> };
     if (!loaded.bench) throw new Error(`${file} exports no bench()`);
