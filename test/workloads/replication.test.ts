@@ -11,7 +11,7 @@ import { registerSchema } from "../support/registry";
 import { otherOf, ReplicationStand, sites } from "../support/replication";
 
 /** Here both sites have so many; test/bench/replication.bench.ts takes 1,000. */
-const topicsOfEach = 40;
+const topicsOfEach = 12;
 const event = "lsst.sal.ScriptQueue.logevent_nextVisit";
 const late = "lsst.sal.Late.logevent_heartbeat";
 const group = "prompt-processing";
