@@ -79,6 +79,10 @@ describe("topics of KafkaTopics", () => {
       expect(await state("lsst.one")).toEqual([1, "3600000"]);
       const more = { ...one, partitions: 3, config: { "retention.ms": "7200000" } };
       expect(await makeKafkaTopics(brokers, [more])).toEqual(["topic lsst.one: 3 partitions"]);
+      // The controller answers before the broker has read what it wrote.
+      await until("the configuration", async () => (await state("lsst.one"))[1] === "7200000", {
+        state: () => state("lsst.one"),
+      });
       expect(await state("lsst.one")).toEqual([3, "7200000"]);
       expect((await state("lsst.two"))[0]).toBe(2);
       expect(await makeKafkaTopics(brokers, [more])).toEqual([]);
