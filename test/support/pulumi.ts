@@ -1,5 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, delimiter, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse, stringify } from "yaml";
@@ -11,6 +22,10 @@ export { unpackTools };
 export const root = resolve(__dirname, "../..");
 /** Folder of Pulumi's CLI and plugins, of Kubernetes and of Vault. */
 export const tools = dirname(tool("cluster"));
+
+/** Answers of Node to the CLI's questions, for all projects of this process; see test/support/bin/node. */
+const answers = mkdtempSync(join(tmpdir(), "usdf-answers-"));
+process.once("exit", () => rmSync(answers, { recursive: true, force: true }));
 
 /** How a run of the CLI ended, and what it wrote: to both streams, and to the first alone. */
 export interface Ended {
@@ -53,10 +68,16 @@ export class PulumiProject {
       const link = join(this.folder, part);
       if (!own.includes(part) && !existsSync(link)) symlinkSync(join(root, part), link);
     }
+    const home = join(dir, "home");
+    mkdirSync(home, { recursive: true });
+    // A file where its folder of logs would be: it logs each call of each resource, encrypted, a third of its CPU time.
+    writeFileSync(join(home, "logs"), "");
     this.environment = {
       ...process.env,
-      PATH: [unpackTools(), process.env.PATH].join(delimiter),
-      PULUMI_HOME: join(dir, "home"),
+      PATH: [join(__dirname, "bin"), unpackTools(), process.env.PATH].join(delimiter),
+      NODE: process.execPath,
+      ANSWERS: answers,
+      PULUMI_HOME: home,
       // Without files of metadata, which the CLI does not write at once: a kill at any moment leaves a whole state.
       PULUMI_BACKEND_URL: `file://${dir}?metadata=skip`,
       PULUMI_CONFIG_PASSPHRASE: "",
