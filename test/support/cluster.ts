@@ -26,8 +26,9 @@ export const missing: string | undefined = !existsSync(tool("cluster"))
 
 /** Folder of the Pulumi CLI, its language host and its providers. */
 export const unpackTools = () =>
-  (unpacked ??= execFileSync(tool("unpack"), { encoding: "utf8" }).trim().split("\n").at(-1)!);
-let unpacked: string | undefined; // each look compares checksums of half a gigabyte
+  (everyFile.unpackedTools ??= execFileSync(tool("unpack"), { encoding: "utf8" }).trim().split("\n").at(-1)!);
+// Each look compares checksums of half a gigabyte, and each test file has modules of its own.
+const everyFile = globalThis as { unpackedTools?: string };
 
 /** Custom resources that components declare. */
 const customKinds = ["externalsecrets", "secretstores", "vaultsecrets", "podmonitors", "prometheusrules"];
@@ -75,7 +76,8 @@ export abstract class Cluster {
     this.server = new URL(config.clusters[0].cluster.server);
     this.token = config.users[0].user.token;
     try {
-      this.kubectl("apply", "--server-side", ...[...customKinds, ...kinds].flatMap((kind) => ["-f", crdFile(kind)]));
+      const definitions = [...customKinds, ...kinds].map((kind) => undescribed(readFileSync(crdFile(kind), "utf8")));
+      this.kubectlWith(definitions.join("\n---\n"), "apply", "--server-side", "-f", "-");
     } catch (error) {
       this.down();
       throw error;
@@ -157,6 +159,23 @@ export abstract class Cluster {
       stdio: ["ignore", "pipe", "ignore"],
     });
   }
+}
+
+/**
+ * A definition without descriptions. They are most of its text and none of its schema: the API server compares, publishes and
+ * stores them anew at each change of a definition, and each provider reads them as it starts.
+ */
+function undescribed(yaml: string): string {
+  let inside = Infinity; // indentation of a description, which goes on in lines with more
+  return yaml
+    .split("\n")
+    .filter((line) => {
+      const indentation = line.search(/\S/);
+      if (inside < Infinity && (indentation < 0 || indentation > inside)) return false;
+      inside = /^ *description: *\S/.test(line) ? indentation : Infinity; // no text: a property of this name
+      return inside === Infinity;
+    })
+    .join("\n");
 }
 
 function crdFile(kind: string): string {
