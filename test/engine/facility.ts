@@ -43,9 +43,9 @@ export function facility(get: () => Stand): void {
 
     it("applies dev; an up that is interrupted is finished by the next", async () => {
       const dev = await made("dev");
-      const { ended } = await stand.beginUp(dev, environmentsOf("dev"), (cli) => cli.kill("SIGINT"));
+      const { ended } = await stand.beginUp(dev, environmentsOf("dev"), "SIGINT");
       const { code, output } = await ended;
-      stand.settles = true;
+      stand.cluster.settles = true;
       expect([code === 0, /cancel/.test(output)]).toEqual([false, true]);
 
       await dev.up();

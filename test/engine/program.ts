@@ -80,9 +80,9 @@ export function program(get: () => Stand): void {
           "usdf:platform": { secrets: { kind: "vaultSecret" } },
         }),
       );
-      const { ended } = await stand.beginUp(project, own, () => project.kill());
+      const { ended } = await stand.beginUp(project, own, "SIGKILL");
       await ended;
-      stand.settles = true;
+      stand.cluster.settles = true;
       const refused = async (...args: string[]) => (await project.run(...args)).output;
       expect(await refused("up", "--yes", "--skip-preview")).toContain("the stack is currently locked");
 

@@ -1,4 +1,3 @@
-import type { ChildProcess } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
@@ -21,8 +20,6 @@ const stillMs = 4_000;
 
 /** Everything that stacks need to be applied: an API server, a gateway with their buckets, and Vault. */
 export class Stand {
-  /** Whether pods become ready. */
-  settles = true;
   /** The gateway, by keys. */
   readonly rgw: RgwAccess;
 
@@ -63,7 +60,6 @@ export class Stand {
     mkdirSync(dir, { recursive: true });
     return new PulumiProject({
       stack,
-      meanwhile: () => (this.settles ? this.cluster.settle() : undefined),
       ...options,
       dir,
       environment: {
@@ -77,25 +73,30 @@ export class Stand {
   }
 
   /**
-   * Starts an up whose pods do not become ready, until {@link settles} is true again, and stops it while it waits for them: as
+   * Starts an up whose pods do not become ready, until {@link ControlPlane.settles} is true again, and stops it while it waits for them: as
    * many steps as the engine takes at a time wait for pods, addresses and volumes.
    * @param namespaces - Of its pods.
+   * @param by - SIGKILL ends all that runs; after a SIGINT the engine ends it by itself.
    * @throws Error with what it wrote when it ends before.
    */
   async beginUp(
     project: PulumiProject,
     namespaces: readonly string[],
-    stop: (cli: ChildProcess) => void,
+    by: "SIGKILL" | "SIGINT",
   ): Promise<ReturnType<PulumiProject["begin"]>> {
-    this.settles = false;
+    this.cluster.settles = false;
     const { environment } = project;
     const { PULUMI_EXPERIMENTAL, PULUMI_SKIP_CHECKPOINTS } = environment;
-    // What is stopped has a state of each step, as an operator's has.
-    delete environment.PULUMI_EXPERIMENTAL;
-    delete environment.PULUMI_SKIP_CHECKPOINTS;
+    // What is killed has a state of each step, as an operator's has; what ends by itself writes it then.
+    if (by === "SIGKILL") {
+      delete environment.PULUMI_EXPERIMENTAL;
+      delete environment.PULUMI_SKIP_CHECKPOINTS;
+    }
     // More steps at a time than pods, so that each system begins: a step waits as long as its pods do.
     const up = project.begin("up", "--yes", "--skip-preview", "--parallel", "64");
     Object.assign(environment, { PULUMI_EXPERIMENTAL, PULUMI_SKIP_CHECKPOINTS });
+    let done = 0;
+    up.cli.stdout!.on("data", (lines: string) => (done += lines.match(/ created \(/g)?.length ?? 0));
     let early: Ended | undefined;
     up.ended.then(
       (ended) => (early = ended),
@@ -107,13 +108,14 @@ export class Stand {
     const waits = async () => {
       if (early !== undefined) return true;
       const pods = (await this.cluster.podsOf(...namespaces)).length;
-      const now = `${pods} ${project.writtenAtMs()}`;
+      const now = `${pods} ${done} ${project.writtenAtMs()}`;
       if (now !== last) [last, sinceMs] = [now, Date.now()];
       return pods >= 3 && Date.now() - sinceMs > stillMs;
     };
     await until("the up to wait for pods", waits).finally(() => {
-      stop(up.cli);
-      this.settles = early !== undefined;
+      if (by === "SIGKILL") project.kill();
+      else up.cli.kill(by);
+      this.cluster.settles = early !== undefined;
     });
     if (early) throw new Error(`The up ended before its pods waited:\n${early.output}`);
     return up;

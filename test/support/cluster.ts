@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { Agent, request } from "node:https";
 import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { parse } from "yaml";
 
@@ -58,6 +59,7 @@ export abstract class Cluster {
   private readonly server: URL;
   private readonly token: string;
   private readonly agent = new Agent({ keepAlive: true, rejectUnauthorized: false });
+  private isDown = false;
 
   /**
    * Starts it.
@@ -135,6 +137,26 @@ export abstract class Cluster {
     });
   }
 
+  /**
+   * Hears of each object of a list as it is, and then of each change, until {@link down}.
+   * @param path - For instance `/api/v1/pods`.
+   */
+  protected watch(path: string, hear: (type: string, object: any) => void): void {
+    const url = new URL(path, this.server);
+    url.searchParams.set("watch", "1");
+    url.searchParams.set("resourceVersion", "0"); // at once, from the API server's cache; what is newer follows
+    const call = request(url, { headers: { Authorization: `Bearer ${this.token}` }, agent: this.agent }, (response) => {
+      const lines = createInterface({ input: response }).on("line", (line) => {
+        const { type, object } = JSON.parse(line);
+        if (type !== "ERROR") hear(type, object); // after which the watch ends, and begins anew
+      });
+      lines.on("error", () => {}); // of the call, as below
+    });
+    call.once("error", () => {}); // "close" follows
+    call.once("close", () => setTimeout(() => this.isDown || this.watch(path, hear), 100).unref());
+    call.end();
+  }
+
   /** Pods of some namespaces. */
   async podsOf(...namespaces: readonly string[]): Promise<any[]> {
     const lists = namespaces.map((namespace) => this.call("GET", `/api/v1/namespaces/${namespace}/pods`));
@@ -147,6 +169,7 @@ export abstract class Cluster {
   }
 
   down(): void {
+    this.isDown = true;
     this.agent.destroy();
     this.run("down");
   }
