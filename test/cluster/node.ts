@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { Cluster, definitionsOf, openDefinition, tool, unpackTools } from "../support/cluster";
 import { until } from "../support/network";
+import { podRemains } from "./remains";
 
 const execute = promisify(execFile);
 
@@ -21,6 +22,12 @@ export class Node extends Cluster {
   /** Starts it, about ten seconds. @param dir - Folder of its state, which {@link down} removes. */
   constructor(dir: string) {
     super(dir, [], ["kafkatopic"]);
+  }
+
+  override down(): void {
+    const removeRemains = podRemains(this.environment.CLUSTER_DIR!);
+    super.down();
+    removeRemains();
   }
 
   /** Brings an image (docker-archive tar) into the node. */

@@ -70,14 +70,14 @@ export abstract class Cluster {
   protected constructor(dir: string, args: readonly string[], kinds: readonly string[] = []) {
     // It lives for minutes: nothing need survive the loss of power, and memory is cheaper than time.
     this.environment = { ...process.env, CLUSTER_DIR: dir, ETCD_UNSAFE_NO_FSYNC: "true", GOGC: "400" };
-    this.kubeconfig = this.run("up", ...args)
-      .trim()
-      .split("\n")
-      .at(-1)!;
-    const config = parse(readFileSync(this.kubeconfig, "utf8"));
-    this.server = new URL(config.clusters[0].cluster.server);
-    this.token = config.users[0].user.token;
     try {
+      this.kubeconfig = this.run("up", ...args)
+        .trim()
+        .split("\n")
+        .at(-1)!;
+      const config = parse(readFileSync(this.kubeconfig, "utf8"));
+      this.server = new URL(config.clusters[0].cluster.server);
+      this.token = config.users[0].user.token;
       const definitions = [...customKinds, ...kinds].map((kind) => undescribed(readFileSync(crdFile(kind), "utf8")));
       this.kubectlWith(definitions.join("\n---\n"), "apply", "--server-side", "-f", "-");
     } catch (error) {
