@@ -91,7 +91,7 @@ export function adopt(get: () => Node): void {
 
     beforeAll(async () => {
       node = get();
-      node.load(imagesOfToday(dir));
+      await node.load(imagesOfToday(dir));
       for (const overlay of Object.values(overlays)) node.kubectl("apply", "-k", join(__dirname, "today", overlay));
       await node.balance();
       const environment = { KUBECONFIG: node.kubeconfig };

@@ -15,7 +15,7 @@ import { testFolder, until } from "../support/network";
 import { root } from "../support/pod";
 import { PulumiProject } from "../support/pulumi";
 import { ClusterEfd } from "./efd";
-import { buildImages } from "./images";
+import { loadImages } from "./images";
 import type { Node } from "./node";
 import { ClusterPrompt, rawBucket } from "./prompt";
 import { ClusterSasquatch } from "./sasquatch";
@@ -74,7 +74,7 @@ export class EmbargoStack {
     const { dir } = folder;
     const { address } = node;
     const stop = async (starting: Promise<{ stop(): Promise<unknown> }>) => (await starting).stop();
-    const images = buildImages(join(dir, "images"), redisTag);
+    const images = loadImages(node, join(dir, "images"), redisTag);
     const startingPostgres = startPostgres({
       dir: join(dir, "postgres"),
       address,
@@ -97,7 +97,6 @@ export class EmbargoStack {
     const sasquatch = await closers.add("sasquatch", ClusterSasquatch.start(dir, address, efd.influxdb), stop);
     const prompt = new ClusterPrompt(node, sasquatch, await gateway.createBucket(rawBucket), gateway.rgw.endpoint);
     await Promise.all([prompt.prepare(), node.runKeda(dir), node.runCloudNativePg(dir)]);
-    for (const tar of await images) node.load(tar);
     const project = await projectOf(dir, node, gateway);
     return new EmbargoStack(node, gateway, project, efd, sasquatch, prompt, postgres, folder, closers);
   }

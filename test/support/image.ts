@@ -11,6 +11,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -181,6 +182,20 @@ export function baseImage(tar: string, options: readonly string[]): void {
   execFileSync(tool("host-image"), [tar, "local/base:1", "--env", path, ...options], {
     stdio: ["ignore", "ignore", "inherit"],
   });
+}
+
+/** Options of `host-image` that bring the libraries which a program loads. */
+export function librariesOf(program: string): string[] {
+  const lines = execFileSync("ldd", [program], { encoding: "utf8" });
+  return [...lines.matchAll(/(\/\S+) \(0x/g)].flatMap(([, path]) => ["--copy", `${realpathSync(path!)}:${path!}`]);
+}
+
+/** Unpacks the layers of a docker-archive, one over the other. @param root - Gets the files, as below `/`. */
+export function unpackLayers(tar: string, root: string): void {
+  const read = (file: string) => execFileSync("tar", ["-xOf", tar, file], { encoding: "utf8" });
+  const [{ Layers: layers }] = JSON.parse(read("manifest.json")) as [{ Layers: string[] }];
+  mkdirSync(root, { recursive: true });
+  for (const layer of layers) execFileSync("sh", ["-c", 'tar -xOf "$1" "$2" | tar -xC "$3"', "sh", tar, layer, root]);
 }
 
 /** Arguments of {@link addLayer}. */
