@@ -12,13 +12,25 @@ import { imagesOfToday, keys, profile, secrets } from "./today";
 const overlays = { lfa: "keys", "summit-new": "profile" } as const;
 const namespaces = Object.keys(overlays) as (keyof typeof overlays)[];
 
+/** Kinds whose objects must stay the same ones, and where they are. */
+const kept = Object.entries({
+  Pod: "/api/v1/*/pods",
+  ReplicaSet: "/apis/apps/v1/*/replicasets",
+  ControllerRevision: "/apis/apps/v1/*/controllerrevisions",
+  StatefulSet: "/apis/apps/v1/*/statefulsets",
+  Deployment: "/apis/apps/v1/*/deployments",
+  Service: "/api/v1/*/services",
+  PersistentVolumeClaim: "/api/v1/*/persistentvolumeclaims",
+  ConfigMap: "/api/v1/*/configmaps",
+});
+
 /** Environments that `kubectl apply -k` made as today's overlays do, taken over by the very commands that `usdf adopt` prints. */
 export function adopt(get: () => Node): void {
   describe("taking over environments that kustomize made", () => {
     const { dir, remove } = testFolder("adopt");
     let node: Node;
     let project: PulumiProject;
-    let before: unknown;
+    let before: string[];
     /** Commands that `usdf adopt` prints, by environment. */
     const commands = new Map<string, string[]>();
 
@@ -57,21 +69,24 @@ export function adopt(get: () => Node): void {
       if (code !== 0) throw new Error(`${command} ended with ${code}:\n${output}`);
       return stdout;
     }
+    /** Said to `pulumi up`: the preview that it would make first is what the step before it has shown. */
+    const atOnce = "--skip-preview";
     const usdfAdopt = (environment: string, options = "") =>
       `node local/usdf.mjs adopt ${environment} ${options} --cwd .`;
 
     /** What a restart, a roll or a replacement would change. */
-    const identity = () =>
-      node
-        .list(
-          "pods,replicasets,controllerrevisions,statefulsets,deployments,services,persistentvolumeclaims,configmaps",
-        )
-        .filter(({ metadata }) => namespaces.includes(metadata.namespace))
-        .map(({ kind, metadata, status }) => {
-          const restarts = status?.containerStatuses?.map(({ restartCount }: any) => restartCount);
-          return `${kind} ${metadata.namespace}/${metadata.name} ${metadata.uid} ${restarts ?? ""}`;
-        })
-        .sort();
+    async function identity(): Promise<string[]> {
+      const lines = namespaces.flatMap((namespace) =>
+        kept.map(async ([kind, path]) => {
+          const { items } = await node.call("GET", path!.replace("*", `namespaces/${namespace}`));
+          return items.map(({ metadata, status }: any) => {
+            const restarts = status?.containerStatuses?.map(({ restartCount }: any) => restartCount);
+            return `${kind} ${namespace}/${metadata.name} ${metadata.uid} ${restarts ?? ""}`;
+          });
+        }),
+      );
+      return (await Promise.all(lines)).flat().sort();
+    }
     const settled = () =>
       until(
         "the pods to be ready",
@@ -99,7 +114,7 @@ export function adopt(get: () => Node): void {
       configure();
       project.init();
       await settled();
-      before = identity();
+      before = await identity();
       for (const namespace of namespaces)
         redis(namespace, "redis-cli lpush QUEUE:b b/LSSTCam/20260603/MC_O_20260603_000258/f.fits");
     });
@@ -113,8 +128,8 @@ export function adopt(get: () => Node): void {
         { ...keys, site: "lfa", redis: { ...keys.redis, adopting: false } },
         { ...profile, ingest: { ...profile.ingest, replicas: 1 } },
       );
-      const { code, output } = await shell(usdfAdopt("lfa", "--live --out refused.json"));
-      expect([code, existsSync(join(project.folder, "refused.json"))]).toEqual([1, false]);
+      const { code, output, stdout } = await shell(usdfAdopt("lfa", "--live --out adopt-lfa.json"));
+      expect([code, existsSync(join(project.folder, "adopt-lfa.json"))]).toEqual([1, false]);
       expect(output).toContain(
         'error: Deployment lfa/embargo-butler-ingest-lfa: spec.selector is {"matchLabels":{"app":"ingest-lfa","site":"summit"}}, ' +
           'declared {"matchLabels":{"app":"ingest-lfa","site":"lfa"}}: cannot be changed in place: the object would be made anew. ' +
@@ -123,19 +138,19 @@ export function adopt(get: () => Node): void {
       expect(output).toContain(
         "error: StatefulSet lfa/redis: redis is not adopting: its pods would roll. Set adopting and image: upstream on lfa.",
       );
-      for (const environment of namespaces) {
-        const { differences, steps } = JSON.parse((await shell(usdfAdopt(environment, "--live --json"))).stdout);
-        commands.set(
-          environment,
-          (steps as Step[]).flatMap(({ command }) => command ?? []),
-        );
-        if (environment !== "summit-new") continue;
-        const [object, message] = [
-          "Deployment summit-new/embargo-butler-ingest",
-          "spec.replicas is 2, declared 1: pods would stop. Set replicas to what is there.",
-        ];
-        expect(differences).toEqual([{ level: "error", object, message }]);
-      }
+      commands.set(
+        "lfa",
+        Array.from(stdout.matchAll(/^ {5}(\S.*)$/gm), ([, command]) => command!),
+      );
+      const asked = await shell(usdfAdopt("summit-new", "--live --json"));
+      const { differences, steps } = JSON.parse(asked.stdout) as { differences: object[]; steps: Step[] };
+      commands.set(
+        "summit-new",
+        steps.flatMap(({ command }) => command ?? []),
+      );
+      const object = "Deployment summit-new/embargo-butler-ingest";
+      const message = "spec.replicas is 2, declared 1: pods would stop. Set replicas to what is there.";
+      expect(differences).toEqual([{ level: "error", object, message }]);
       configure();
     });
 
@@ -149,12 +164,12 @@ export function adopt(get: () => Node): void {
         expect(await must(take!)).toContain("imported");
         // The environments differ in their objects, not in what comes after these: one is looked at before and after.
         if (environment === "lfa") expect(await must(look!)).not.toMatch(/replace|delete/);
-        expect(await must(up!)).not.toMatch(/replace|delete/);
-        expect(identity()).toEqual(before);
+        expect(await must(`${up!} ${atOnce}`)).not.toMatch(/replace|delete/);
+        expect(await identity()).toEqual(before);
 
         expect(await must(check!)).toContain("nobody else deploys its objects");
         if (environment === "lfa") await must(same!);
-        expect(identity()).toEqual(before);
+        expect(await identity()).toEqual(before);
         expect(roll).toMatch(/^pulumi up /);
       },
     );
@@ -166,15 +181,15 @@ export function adopt(get: () => Node): void {
 
     it("goes back to kubectl apply, and comes again, without a restart", async () => {
       node.kubectl("apply", "-k", join(__dirname, "today", overlays.lfa));
-      expect(identity()).toEqual(before);
+      expect(await identity()).toEqual(before);
       const [, , , up, check] = commands.get("lfa")!;
       const shared = await shell(check!);
       expect(shared.code).toBe(1);
       expect(shared.stdout).toContain("# Deployment lfa/embargo-butler-idle: also by kubectl-client-side-apply");
-      await must(`${up!} --refresh`);
+      await must(`${up!} --refresh ${atOnce}`);
       await must((await shell(check!)).stdout);
       expect(await must(check!)).toContain("nobody else deploys its objects");
-      expect(identity()).toEqual(before);
+      expect(await identity()).toEqual(before);
     });
 
     it("rolls one workload when asked, with nothing of today's pods left in it, and Redis keeps its data", async () => {
@@ -186,9 +201,8 @@ export function adopt(get: () => Node): void {
       expect(container.env.map(({ name }: any) => name)).toEqual(["POD_IP", "REDISCLI_AUTH"]);
       expect(container.livenessProbe.initialDelaySeconds).toBeUndefined();
       expect(container.command.slice(0, 2)).toEqual(["sh", "-c"]);
-      const others = (all: unknown) =>
-        (all as string[]).filter((line) => /^Pod /.test(line) && !/lfa\/redis-0/.test(line));
-      expect(others(identity())).toEqual(others(before));
+      const others = (all: readonly string[]) => all.filter((line) => /^Pod /.test(line) && !/lfa\/redis-0/.test(line));
+      expect(others(await identity())).toEqual(others(before));
       expect(redis("lfa", "redis-cli lrange QUEUE:b 0 -1")).toBe(queued);
       expect(node.list("networkpolicies", "lfa").map(({ metadata }) => metadata.name)).toEqual(["redis"]);
     });
@@ -196,11 +210,9 @@ export function adopt(get: () => Node): void {
     it("rolls the others, and then has nothing left to do", async () => {
       configure({ ...keys, adopting: false }, { ...profile, adopting: false });
       await project.up();
-      const volumes = () =>
-        identity().filter((line) => /^(PersistentVolumeClaim|StatefulSet|Service|Deployment) /.test(line));
-      expect(volumes()).toEqual(
-        (before as string[]).filter((line) => /^(PersistentVolumeClaim|StatefulSet|Service|Deployment) /.test(line)),
-      );
+      const lasting = (all: readonly string[]) =>
+        all.filter((line) => /^(PersistentVolumeClaim|StatefulSet|Service|Deployment) /.test(line));
+      expect(lasting(await identity())).toEqual(lasting(before));
       const [ingest] = node.list("deployments", "summit-new").filter(({ metadata }) => /ingest/.test(metadata.name));
       const { containers, initContainers, volumes: mounted } = ingest.spec.template.spec;
       expect(
@@ -216,12 +228,12 @@ export function adopt(get: () => Node): void {
     });
 
     it("is taken out of the state, and the cluster keeps it", async () => {
-      const kept = identity();
+      const there = await identity();
       const urn = project.state().deployment.resources!.find(({ urn: one }) => /EmbargoIngest::lfa$/.test(one))!.urn;
       await project.mustRun("state", "delete", urn, "--target-dependents", "--yes");
       const left = project.state().deployment.resources!;
       expect(left.filter(({ id }) => id?.startsWith("lfa"))).toEqual([]);
-      expect(identity()).toEqual(kept);
+      expect(await identity()).toEqual(there);
     });
   });
 }

@@ -56,13 +56,18 @@ export const databases = () => ({
 
 /** The server that the operator runs, reached by its Service as a pod reaches it. */
 export class ClusterDatabases {
+  private host?: Promise<string>;
+
   constructor(private readonly node: Node) {}
 
   /** Waits until the operator has the server, the roles and the databases as declared. */
   async healthy(): Promise<void> {
-    const probe = () => {
-      const [one] = this.node.list("clusters.postgresql.cnpg.io", namespace);
-      const made = this.node.list("databases.postgresql.cnpg.io", namespace);
+    const all = async (kind: string) => {
+      const { items } = await this.node.call("GET", `/apis/postgresql.cnpg.io/v1/namespaces/${namespace}/${kind}`);
+      return items as { status?: Status }[];
+    };
+    const probe = async () => {
+      const [[one], made] = await Promise.all([all("clusters"), all("databases")]);
       const byStatus = one?.status?.managedRolesStatus?.byStatus ?? {};
       const reconciled = new Set<string>(byStatus.reconciled ?? []);
       const isMade = made.length > 0 && made.every(({ status }) => status?.applied === true);
@@ -70,9 +75,9 @@ export class ClusterDatabases {
         one?.status?.readyInstances === 1 && isMade && roles.every((role) => reconciled.has(role) || role === "rubin")
       );
     };
-    const state = () => ({
-      cluster: this.node.list("clusters.postgresql.cnpg.io", namespace).map(({ status }) => status),
-      databases: this.node.list("databases.postgresql.cnpg.io", namespace).map(({ status }) => status),
+    const state = async () => ({
+      cluster: (await all("clusters")).map(({ status }) => status),
+      databases: (await all("databases")).map(({ status }) => status),
       pods: this.node.list("pods", namespace).map(({ metadata, status }) => [metadata.name, status.phase]),
     });
     await until("CloudNativePG's cluster to be healthy", probe, { pollMs: 1_000, state });
@@ -92,9 +97,8 @@ export class ClusterDatabases {
 
   /** Runs a statement as a role; gives the rows, or the code of the refusal (SQLSTATE). */
   async as(role: Role, database: string, sql: string): Promise<unknown[] | string> {
-    const service = this.node.list("services", namespace).find(({ metadata }) => metadata.name === `${cluster}-rw`);
     const client = new Client({
-      host: service.spec.clusterIP,
+      host: await (this.host ??= this.address()),
       user: role,
       password: passwordOf(role),
       database,
@@ -112,4 +116,16 @@ export class ClusterDatabases {
       await client.end().catch(() => undefined);
     }
   }
+
+  private async address(): Promise<string> {
+    const { spec } = await this.node.call("GET", `/api/v1/namespaces/${namespace}/services/${cluster}-rw`);
+    return spec.clusterIP as string;
+  }
+}
+
+/** What the operator says of a server or a database; what the test looks at. */
+interface Status {
+  readonly readyInstances?: number;
+  readonly managedRolesStatus?: { readonly byStatus?: { readonly reconciled?: readonly string[] } };
+  readonly applied?: boolean;
 }

@@ -1,4 +1,5 @@
 /** Prompt Processing on the node: from a next_visit event and a raw to workers that KEDA starts, all pods of the real image. */
+import type { Redis } from "ioredis";
 import { Kafka, logLevel } from "kafkajs";
 import type { Bucket, SentExposure } from "../../local/camera";
 import { sendExposures } from "../../local/camera";
@@ -11,6 +12,7 @@ import { encoded, nextVisitSchema } from "../workloads/prompt/stand";
 import { databases, databaseSecrets } from "./databases";
 import type { Node } from "./node";
 import type { ClusterSasquatch } from "./sasquatch";
+import { serviceRedis } from "./serviceRedis";
 
 /** Environment of the stack. Namespaces have the names that they have everywhere. */
 export const environment = "cluster-prompt";
@@ -38,6 +40,7 @@ export class ClusterPrompt {
   readonly groups: string[] = [];
   private schemaId = 0;
   private seconds = 0;
+  private connected?: Promise<Redis>;
 
   constructor(
     private readonly node: Node,
@@ -135,42 +138,43 @@ export class ClusterPrompt {
   }
 
   /** Jobs of the ScaledJob that are not over. */
-  running(): string[] {
-    return this.jobs()
+  async running(): Promise<string[]> {
+    return (await this.jobs())
       .filter(({ status }) => !status.completionTime && !(status.conditions ?? []).some(ended))
       .map(({ metadata }) => metadata.name as string);
   }
 
   /** Names of the jobs that KEDA has made and kept. */
-  jobNames(): string[] {
-    return this.jobs().map(({ metadata }) => metadata.name as string);
+  async jobNames(): Promise<string[]> {
+    return (await this.jobs()).map(({ metadata }) => metadata.name as string);
   }
 
   /** Waits until every visit is done, once each; gives what Redis says of each, by group. */
   async settled(): Promise<Record<string, string>> {
-    const state = () => Object.fromEntries(this.groups.map((group) => [group, this.stateOf(group)]));
-    const isDone = () => Object.values(state()).every((one) => one.startsWith("done"));
-    await until("every visit to be done", isDone, { pollMs: 1_000, state: () => this.tell() });
+    const state = async () => {
+      const states = this.groups.map(async (group) => [group, await this.stateOf(group)] as const);
+      return Object.fromEntries(await Promise.all(states));
+    };
+    const isDone = async () => Object.values(await state()).every((one) => one.startsWith("done"));
+    await until("every visit to be done", isDone, { pollMs: 500, state: () => this.tell() });
     return state();
   }
 
   /** What is in the stream and waits or is in hand, and what could not be processed. */
-  left(): { pending: string; dead: string; lag: string } {
+  async left(): Promise<{ pending: number; dead: number; lag: number }> {
+    const redis = await this.redis();
     const stream = promptKey.stream(instrument);
-    const group = promptKey.consumerGroup(instrument);
-    const lines = this.redis("XINFO", "GROUPS", stream).split("\n");
-    const lag = lines[lines.indexOf("lag") + 1]!;
-    const [pending] = this.redis("XPENDING", stream, group).split("\n");
-    return { pending: pending!, dead: this.redis("XLEN", promptKey.deadLetters), lag };
+    const [fields] = (await redis.xinfo("GROUPS", stream)) as [(string | number)[]];
+    const [pending] = (await redis.xpending(stream, promptKey.consumerGroup(instrument))) as [number];
+    const lag = fields[fields.indexOf("lag") + 1] as number;
+    return { pending, dead: await redis.xlen(promptKey.deadLetters), lag };
   }
 
   /** Jobs of the ScaledJob that failed. */
-  failed(): string[] {
+  async failed(): Promise<string[]> {
     const isFailed = ({ status }: { status: Status }) =>
       (status.conditions ?? []).some(({ type, status: is }) => type === "Failed" && is === "True");
-    return this.jobs()
-      .filter(isFailed)
-      .map(({ metadata }) => metadata.name as string);
+    return (await this.jobs()).filter(isFailed).map(({ metadata }) => metadata.name as string);
   }
 
   /** What the workers' programs say that they processed. */
@@ -205,20 +209,23 @@ export class ClusterPrompt {
     );
   }
 
-  private stateOf(group: string): string {
-    const [state, attempt] = this.redis("HMGET", promptKey.unit(instrument, group, 0), "state", "attempt").split("\n");
+  private async stateOf(group: string): Promise<string> {
+    const redis = await this.redis();
+    const [state, attempt] = await redis.hmget(promptKey.unit(instrument, group, 0), "state", "attempt");
     return `${state} at attempt ${attempt}`;
   }
 
-  private redis(...words: string[]): string {
-    const exec = ["--namespace", "prompt-redis", "exec", "prompt-redis-0", "--", "sh", "-c"];
-    const quoted = words.map((word) => `'${word}'`).join(" ");
-    return this.node.kubectl(...exec, `REDISCLI_AUTH=${password} redis-cli ${quoted}`).trimEnd();
+  async stop(): Promise<void> {
+    (await this.connected)?.disconnect();
+  }
+
+  private redis(): Promise<Redis> {
+    return (this.connected ??= serviceRedis(this.node, "prompt-redis", "prompt-redis", password));
   }
 
   /* eslint-disable-next-line @typescript-eslint/no-explicit-any -- objects of the API server, looked into field by field */
-  private jobs(): any[] {
-    return this.node.list("jobs", namespace);
+  private async jobs(): Promise<any[]> {
+    return (await this.node.call("GET", `/apis/batch/v1/namespaces/${namespace}/jobs`)).items;
   }
 
   private logs(): string {
@@ -226,12 +233,12 @@ export class ClusterPrompt {
   }
 
   /** For the message of a test that fails. */
-  tell(): unknown {
+  async tell(): Promise<unknown> {
     const pods = this.node
       .list("pods")
       .filter(({ metadata }) => /^(prompt|next|notification)/.test(metadata.namespace));
     return {
-      left: this.left(),
+      left: await this.left(),
       pods: pods.map(({ metadata, status }) => `${metadata.namespace}/${metadata.name} ${status.phase}`),
       log: this.logs().slice(-2000),
     };

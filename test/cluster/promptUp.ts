@@ -14,30 +14,30 @@ export function promptUp(get: () => Promise<EmbargoStack>): void {
       databases = new ClusterDatabases(node);
     });
 
-    it("has no worker while there is no visit", () => {
-      expect(prompt.jobNames()).toEqual([]);
+    it("has no worker while there is no visit", async () => {
+      expect(await prompt.jobNames()).toEqual([]);
     });
 
     it("KEDA starts workers for visits that fan-out put into the stream; each is done once, its raw found by the router", async () => {
       await prompt.observe(3);
-      await until("KEDA to start a worker", () => prompt.running().length > 0, {
+      await until("KEDA to start a worker", async () => (await prompt.running()).length > 0, {
         pollMs: 500,
         state: () => prompt.tell(),
       });
       const done = await prompt.settled();
       expect(Object.values(done)).toEqual(Array(3).fill("done at attempt 1"));
-      const left = prompt.left();
-      expect(left).toEqual({ pending: "0", dead: "0", lag: "0" });
+      expect(await prompt.left()).toEqual({ pending: 0, dead: 0, lag: 0 });
       // What the program of the pipelines itself says: each visit once, with its raw.
+      const lines = prompt.processed();
       for (const group of prompt.groups) {
-        const processed = prompt.processed().filter((line) => line.group === group);
+        const processed = lines.filter((line) => line.group === group);
         expect(processed).toEqual([{ group, detector: 0, raws: 1, complete: true }]);
       }
     });
 
     it("ends them when nothing more comes", async () => {
-      await until("the workers to end", () => prompt.running().length === 0, { pollMs: 500 });
-      expect(prompt.failed()).toEqual([]);
+      await until("the workers to end", async () => (await prompt.running()).length === 0, { pollMs: 500 });
+      expect(await prompt.failed()).toEqual([]);
     });
 
     it("has its databases by CloudNativePG, in which each role can do what it must and nothing else", async () => {

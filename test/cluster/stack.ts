@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { type Bucket, sendExposures, type SentExposure } from "../../local/camera";
 import { ensureButlerPython, type RunningPostgres, startPostgres } from "../../local/services";
 import { createLogger } from "../../workloads/src/lib/log";
@@ -19,6 +19,7 @@ import { loadImages } from "./images";
 import type { Node } from "./node";
 import { ClusterPrompt, rawBucket } from "./prompt";
 import { ClusterSasquatch } from "./sasquatch";
+import { serviceRedis } from "./serviceRedis";
 
 /** Environment, and so namespace, of the stack. */
 export const environment = "summit";
@@ -157,7 +158,7 @@ export class EmbargoStack {
     const seconds = (Date.now() - beganMs) / 1000;
     const { embargo } = (await this.project.outputs()) as { embargo: Record<string, { presenceUrl: string }> };
     this.presenceUrl = embargo[environment]!.presenceUrl;
-    this.redis ??= this.connectRedis();
+    this.redis ??= await serviceRedis(this.node, environment, "redis", passwords.redis);
     return seconds;
   }
 
@@ -249,19 +250,9 @@ export class EmbargoStack {
 
   async stop(): Promise<void> {
     this.redis?.disconnect();
+    await this.prompt.stop();
     await this.closers.closeAll(closeMs);
     if (!process.env.KEEP_TEST_FOLDER) this.folder.remove();
-  }
-
-  private connectRedis(): Redis {
-    const service = this.node.list("services", environment).find(({ metadata }) => metadata.name === "redis");
-    const client = new Redis({
-      host: service.spec.clusterIP,
-      password: passwords.redis,
-      maxRetriesPerRequest: null,
-    });
-    client.on("error", () => {}); // it connects again by itself
-    return client;
   }
 }
 
