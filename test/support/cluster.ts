@@ -171,6 +171,11 @@ export abstract class Cluster {
   down(): void {
     this.isDown = true;
     this.agent.destroy();
+    // Nothing of it shall live on: an API server that ends in order takes seconds. containerd stays, for it ends the pods.
+    for (const name of ["kubelet", "keda", "proxy", "scheduler", "kcm", "apiserver", "etcd"]) {
+      const file = join(this.environment.CLUSTER_DIR!, `${name}.pid`);
+      if (existsSync(file)) kill(Number(readFileSync(file, "utf8")));
+    }
     this.run("down");
   }
 
@@ -199,6 +204,14 @@ function undescribed(yaml: string): string {
       return inside === Infinity;
     })
     .join("\n");
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
 }
 
 function crdFile(kind: string): string {
