@@ -3,7 +3,9 @@ import { copyFileSync, mkdirSync, openSync, readFileSync, writeFileSync } from "
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { Cluster, definitionsOf, openDefinition, tool, unpackTools } from "../support/cluster";
+import { unpackLayers } from "../support/image";
 import { until } from "../support/network";
+import { cachedTree } from "./cachedTree";
 import { podRemains } from "./remains";
 
 const execute = promisify(execFile);
@@ -55,13 +57,20 @@ export class Node extends Cluster {
   /** Runs CloudNativePG's operator in the node, with an image of this machine's PostgreSQL for its clusters. */
   async runCloudNativePg(dir: string): Promise<void> {
     const tar = join(dir, "postgresql.tar");
-    const copies = ["/usr/lib/postgresql/15", "/usr/share/postgresql", "/usr/share/zoneinfo"].flatMap((path) => [
-      "--copy",
-      path,
-    ]);
-    const options = ["--tools", "--user", "26:postgres", "--env", "PATH=/usr/lib/postgresql/15/bin:/usr/bin"];
-    await execute(tool("host-image"), [tar, "local/postgresql:15", ...copies, ...options]);
-    for (const args of [["load", tar], ["cnpg"]]) await execute(tool("cluster"), args, { env: this.environment });
+    const options = ["--user", "26:postgres", "--env", "PATH=/usr/lib/postgresql/15/bin:/usr/bin"];
+    const image = (to: string, ...more: string[]) => [to, "local/postgresql:15", ...options, ...more];
+    await execute(tool("host-image"), image(tar));
+    await this.load(tar);
+    const version = execFileSync("/usr/lib/postgresql/15/bin/postgres", ["--version"]);
+    const tree = cachedTree("postgresql-image", [version, readFileSync(__filename)], (work) => {
+      const paths = ["/usr/lib/postgresql/15", "/usr/share/postgresql", "/usr/share/zoneinfo"];
+      const copies = paths.flatMap((path) => ["--copy", path]);
+      execFileSync(tool("host-image"), image(join(work, "image.tar"), "--tools", ...copies));
+      unpackLayers(join(work, "image.tar"), join(work, "files"));
+      return join(work, "files");
+    });
+    await this.fill(tar, tree);
+    await execute(tool("cluster"), ["cnpg"], { env: this.environment });
   }
 
   /**

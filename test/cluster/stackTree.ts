@@ -4,11 +4,10 @@
  * node gets as the content of an unpacked layer (`Node.fill`), so that nothing copies it.
  */
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync } from "node:fs";
+import { cpSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { cacheDir } from "../../local/services";
 import { baseImage, librariesOf, unpackLayers } from "../support/image";
+import { cachedTree } from "./cachedTree";
 
 /** Where the base image of ingest has the LSST stack. */
 export const stack = "/opt/lsst/software/stack";
@@ -16,13 +15,7 @@ export const stack = "/opt/lsst/software/stack";
 /** The folder with its files, as below `/`. @param python - The environment's, on this machine. */
 export function stackTree(python: string): string {
   const environment = dirname(dirname(python));
-  const maker = createHash("sha256").update(readFileSync(__filename)).digest("hex").slice(0, 8);
-  const tree = join(cacheDir, `stack-${basename(environment)}-${maker}`);
-  if (existsSync(tree)) return tree;
-  for (const name of readdirSync(cacheDir).filter((one) => one.startsWith("stack-")))
-    rmSync(join(cacheDir, name), { recursive: true, force: true });
-  const work = mkdtempSync(join(cacheDir, "making-stack-"));
-  try {
+  return cachedTree("stack", [basename(environment), readFileSync(__filename)], (work) => {
     const ask = "import sysconfig; print(sysconfig.get_path('stdlib'))";
     const library = execFileSync(python, ["-c", ask], { encoding: "utf8" }).trim();
     const unused = new Set(["site-packages", "dist-packages", "test", "idlelib"]);
@@ -37,24 +30,11 @@ export function stackTree(python: string): string {
     const packages = join(files, stack, "python");
     cpSync(environment, packages, { recursive: true, verbatimSymlinks: true });
     // Copies have other times, by which Python else knows what is compiled: each start would compile everything.
-    const compile = [
-      "-m",
-      "compileall",
-      "-q",
-      "-f",
-      "-j",
-      "0",
-      "-x",
-      "/tests?/",
-      "--invalidation-mode",
-      "unchecked-hash",
-    ];
-    execFileSync(python, [...compile, join(files, library), packages], { stdio: "ignore" });
-    renameSync(files, tree);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
-  return tree;
+    const compile = ["-m", "compileall", "-q", "-f", "-j", "0", "-x", "/tests?/"];
+    const all = [...compile, "--invalidation-mode", "unchecked-hash", join(files, library), packages];
+    execFileSync(python, all, { stdio: "ignore" });
+    return files;
+  });
 }
 
 /**
