@@ -4,6 +4,7 @@ import type { Span } from "../../workloads/src/transform-efd/model";
 import { SalMessages, type SalSchema } from "./salMessages";
 import { signalsOf } from "./telemetrySamples";
 import type { Topic } from "./telemetryTopics";
+import "../../workloads/src/lib/kafkaRequests";
 
 /** Where producers of the observatory send to. */
 export interface SalTarget {

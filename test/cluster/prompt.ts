@@ -13,6 +13,7 @@ import { databases, databaseSecrets } from "./databases";
 import type { Node } from "./node";
 import type { ClusterSasquatch } from "./sasquatch";
 import { serviceRedis } from "./serviceRedis";
+import "../../workloads/src/lib/kafkaRequests";
 
 /** Environment of the stack. Namespaces have the names that they have everywhere. */
 export const environment = "cluster-prompt";

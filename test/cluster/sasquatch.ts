@@ -12,6 +12,7 @@ import { typeOf } from "../../workloads/src/lib/avro";
 import { until } from "../support/network";
 import { registerSchema } from "../support/registry";
 import type { Node } from "./node";
+import "../../workloads/src/lib/kafkaRequests";
 
 /** Environment, and so namespace. */
 const environment = "sasquatch";

@@ -17,6 +17,7 @@ import {
 } from "../../local/services";
 import { registerCodecs } from "../../workloads/src/lib/kafkaCodecs";
 import { testAddress, testFolder, until } from "./network";
+import "../../workloads/src/lib/kafkaRequests";
 
 export const sites = ["summit", "usdf"] as const;
 export type Site = (typeof sites)[number];

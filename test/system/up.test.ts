@@ -21,6 +21,7 @@ import { registryRows } from "../support/butler";
 import { testFolder, until } from "../support/network";
 import { root } from "../support/pod";
 import { differences, expectedFor, spanIn, storedFor } from "../support/summaries";
+import "../../workloads/src/lib/kafkaRequests";
 
 const run = promisify(execFile);
 const folder = testFolder("system");

@@ -10,6 +10,7 @@ import { enqueueConfig } from "../../workloads/src/enqueue/config";
 import { enqueueContract } from "../../workloads/src/enqueue/contract";
 import { buildWorkloads, Pod, root } from "../support/pod";
 import { testAddress, testFolder, until } from "../support/network";
+import "../../workloads/src/lib/kafkaRequests";
 
 const address = testAddress(12);
 const folder = testFolder("enqueue-kafka");

@@ -7,6 +7,7 @@ import { type RunningKafka, type RunningRedis, startKafka, startRedis } from "..
 import { redisKey } from "../../workloads/src/lib/redisKeys";
 import { testAddress, testFolder, until } from "../support/network";
 import { buildWorkloads, Pod } from "../support/pod";
+import "../../workloads/src/lib/kafkaRequests";
 
 const malformed = 10_000;
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);

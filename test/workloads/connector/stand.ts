@@ -13,6 +13,7 @@ import { typeOf } from "../../../workloads/src/lib/avro";
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
 import { registerSchema } from "../../support/registry";
+import "../../../workloads/src/lib/kafkaRequests";
 
 /** A point as InfluxDB gives it: fields by name, nulls left out. */
 export interface Point {

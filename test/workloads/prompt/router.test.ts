@@ -11,6 +11,7 @@ import { startGateway, type TestGateway, testProfile } from "../../support/gatew
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
 import { notificationOf, recordOf } from "../../support/notification";
+import "../../../workloads/src/lib/kafkaRequests";
 
 const address = testAddress(50);
 const folder = testFolder("router");

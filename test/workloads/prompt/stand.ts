@@ -16,6 +16,7 @@ import { writeFileSync } from "node:fs";
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
 import { registerSchema } from "../../support/registry";
+import "../../../workloads/src/lib/kafkaRequests";
 
 const doubles = ["private_efdStamp", "private_kafkaStamp", "private_sndStamp", "private_rcvStamp", "startTime", "cameraAngle", "duration"]; // prettier-ignore
 const longs = ["salIndex", "private_seqNum", "private_origin", "scriptSalIndex", "coordinateSystem", "rotationSystem", "dome", "nimages", "totalCheckpoints"]; // prettier-ignore

@@ -17,6 +17,7 @@ import { startGateway, type TestGateway, testProfile } from "../../support/gatew
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
 import { registerSchema } from "../../support/registry";
+import "../../../workloads/src/lib/kafkaRequests";
 
 /** A Parquet file in S3, as pyarrow reads it, with the metadata of its object. */
 export interface ReadFile {
