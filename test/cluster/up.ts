@@ -6,8 +6,8 @@ import { ask, PresenceClients } from "./presence";
 import { bucketInUse, type EmbargoStack, environment } from "./stack";
 import { verifyInCluster } from "./verify";
 
-/** Some sensors, science, wavefront and guiders: a shower of exposures is many batches of few files. */
-const someDetectors = ["R22_S11", "R01_S00", "R14_S22", "R00_SW0", "R44_SG1"];
+/** A science, a wavefront and a guide sensor: a shower of exposures is many batches of few files. */
+const someDetectors = ["R22_S11", "R00_SW0", "R44_SG1"];
 
 /** The embargo system through the real engine, as pods of the real images. @param get - What stands around it, as it starts. */
 export function up(get: () => Promise<EmbargoStack>): void {
