@@ -134,6 +134,7 @@ class Way {
         const { $metadata } = error as { $metadata?: { httpStatusCode?: number } };
         const isRefused = ($metadata?.httpStatusCode ?? 0) >= 400 && $metadata!.httpStatusCode! < 500;
         this.wrote ||= !isRefused; // without an answer it may be there
+        if (this.options.stop.aborted) throw new HopFailed("put", "Stopped.", { cause: error });
         const where = `bucket ${place.bucket.name} at ${place.bucket.endpoint}`;
         throw new HopFailed("put", `Cannot put ${key} into ${where}: ${reasonOf(error)}`, { cause: error });
       }

@@ -1,9 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Redis } from "ioredis";
 import pino from "pino";
+import { type RunningRedis, startRedis } from "../../local/services";
 import { parseObjectPath } from "../../workloads/src/lib/objectPath";
 import {
   bucketState,
@@ -19,31 +16,23 @@ import {
   reviveDead,
 } from "../../workloads/src/lib/queue";
 import { connectRedis } from "../../workloads/src/lib/redis";
+import { testAddress, testFolder } from "../support/network";
 
-const host = "127.91.7.1";
+const host = testAddress(1);
 const bucket = "embargo@rubin-summit";
 const log = pino({ level: "silent" });
-let server: ChildProcess;
-let dir: string;
+const { dir, remove } = testFolder("queue");
+let server: RunningRedis;
 let redis: Redis;
 
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), "usdf-queue-"));
-  server = spawn(
-    "redis-server",
-    ["--bind", host, "--port", "6379", "--dir", dir, "--save", "", "--protected-mode", "no"],
-    {
-      stdio: "ignore",
-    },
-  );
+  server = await startRedis({ dir, address: host });
   redis = connectRedis({ host });
-  await redis.ping();
 });
 afterAll(async () => {
   redis.disconnect();
-  server.kill();
-  await new Promise((resolve) => server.once("exit", resolve));
-  rmSync(dir, { recursive: true });
+  await server.stop();
+  remove();
 });
 beforeEach(() => redis.flushall());
 
@@ -113,9 +102,9 @@ describe("LeasedQueue", () => {
   });
   it("B1: a worker that is slow but alive keeps its work; one that is paused past its lease is fenced", async () => {
     await enqueueObjects(redis, [record(path(1))]);
-    const slow = await open("slow", 300);
+    const slow = await open("slow", 2_000);
     await slow.claim(1);
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await new Promise((resolve) => setTimeout(resolve, 4_500));
     expect(await recoverWorker(redis, { bucket, pod: "slow" }, 0)).toBeUndefined();
     await redis.del(`LEASE:${bucket}:slow`); // as if it had been stopped until the lease ran out
     expect(await recoverWorker(redis, { bucket, pod: "slow" }, 0)).toBe(1);
