@@ -37,18 +37,18 @@ const cluster = "/test/cluster/";
 const withServices = "/test/(components/redis|local/relay|local/registry|local/cameraSend)";
 const longOnes = "/test/workloads/(survive|fuzz)";
 
-/** In the order in which they begin, {@link atATime} of them beside each other: the longest first, last what only computes. */
+/** In the order in which they begin, {@link atATime} of them beside each other: first what waits much, last what only computes. */
 export const tiers: readonly Tier[] = [
   { name: "cluster", files: [cluster], workers: 1, obstacle: clusterObstacle },
+  { name: "survival", files: [longOnes], workers: 1, obstacle: services },
   { name: "engine", files: [engine], not: [cluster], workers: 1, ownNetwork: true, obstacle: clusterObstacle },
   {
     name: "workload",
     files: ["/test/(workloads|ceph)/", withServices],
     not: [engine, longOnes],
-    workers: 3,
+    workers: 2,
     obstacle: services,
   },
-  { name: "survival", files: [longOnes], workers: 1, obstacle: services },
   { name: "system", files: ["/test/system/"], workers: 1, obstacle: services },
   {
     name: "unit",
@@ -59,8 +59,8 @@ export const tiers: readonly Tier[] = [
   },
 ];
 
-/** Tiers beside each other. Much of a tier's time is waiting: so many keep two cores busy. */
-export const atATime = 4;
+/** Tiers beside each other. Much of a tier's time is waiting: so many keep two cores busy, more keep each other from them. */
+export const atATime = 3;
 
 /** The real services that tests start for themselves. */
 async function services(

@@ -21,7 +21,7 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       `
-Four tiers run beside each other, and the checks beside them; engine has a network of its own there.
+Three tiers run beside each other, and the checks beside them; engine has a network of its own there.
 The output of a part is shown when it ends, and kept in .usdf/test-<part>.log. One part alone shows its output as it runs.
 With CI=true a tier that cannot run is a failure.`,
     )
