@@ -40,6 +40,20 @@ export default tseslint.config(
     },
   },
   {
+    files: ["**/*.ts"],
+    ignores: ["workloads/src/lib/kafkajs.ts"],
+    rules: {
+      "@typescript-eslint/no-restricted-imports": [
+        "error",
+        {
+          name: "kafkajs",
+          allowTypeImports: true,
+          message: "Take it from workloads/src/lib/kafkajs, where it is mended.",
+        },
+      ],
+    },
+  },
+  {
     files: ["workloads/src/**/*.ts"],
     rules: forbid(
       pulumi,

@@ -46,7 +46,7 @@ export async function awaitStored(path: TelemetryPath, { sent, span }: Filled): 
     if (!connector) throw new CommandError(`No connector of the stack stores topic ${topic}.`);
     groups.set(connector.consumerGroup, [...(groups.get(connector.consumerGroup) ?? []), topic]);
   }
-  const { Kafka, logLevel } = await import("kafkajs"); // commands name this file before they need it
+  const { Kafka, logLevel } = await import("../../workloads/src/lib/kafkajs"); // commands name this file before they need it
   const kafka = new Kafka({
     brokers: [...path.sal.brokers],
     clientId: "usdf",

@@ -1,10 +1,9 @@
-import { type Admin, Kafka, logLevel, type Producer } from "kafkajs";
+import { type Admin, Kafka, logLevel, type Producer } from "../../workloads/src/lib/kafkajs";
 import { backoffMs, sleep } from "../../workloads/src/lib/process";
 import type { Span } from "../../workloads/src/transform-efd/model";
 import { SalMessages, type SalSchema } from "./salMessages";
 import { signalsOf } from "./telemetrySamples";
 import type { Topic } from "./telemetryTopics";
-import "../../workloads/src/lib/kafkaRequests";
 
 /** Where producers of the observatory send to. */
 export interface SalTarget {

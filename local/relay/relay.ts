@@ -1,7 +1,6 @@
 import Fastify from "fastify";
-import { Kafka, logLevel, Partitioners } from "kafkajs";
+import { Kafka, logLevel, Partitioners } from "../../workloads/src/lib/kafkajs";
 import { messageOf } from "../../workloads/src/lib/errors";
-import "../../workloads/src/lib/kafkaRequests";
 
 export interface RelayOptions {
   readonly host: string;

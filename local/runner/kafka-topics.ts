@@ -1,7 +1,6 @@
-import { ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
+import { ConfigResourceTypes, Kafka, logLevel } from "../../workloads/src/lib/kafkajs";
 import { backoffMs, sleep } from "../../workloads/src/lib/process";
 import type { Controller, KafkaTopic } from "./manifest";
-import "../../workloads/src/lib/kafkaRequests";
 
 /** Variables that name topics which programs read and a facility has from elsewhere: the observatory, the object store. */
 const foreign = new Set(["NEXT_VISIT_TOPIC", "BUCKET_TOPIC"]);

@@ -96,7 +96,7 @@ export async function startKafka(options: KafkaOptions): Promise<RunningKafka> {
       return running;
     },
     async createTopic(kafkaTopic, partitions = 1) {
-      const { Kafka, logLevel } = await import("kafkajs");
+      const { Kafka, logLevel } = await import("../../workloads/src/lib/kafkajs");
       const kafka = new Kafka({ brokers: [`${address}:${port}`], clientId: "usdf", logLevel: logLevel.NOTHING });
       const admin = kafka.admin();
       await admin.connect();

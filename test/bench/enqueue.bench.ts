@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Redis } from "ioredis";
-import { Kafka, logLevel } from "kafkajs";
+import { Kafka, logLevel } from "../../workloads/src/lib/kafkajs";
 import { startProcess } from "../../local/process";
 import { startKafka, startRedis } from "../../local/services";
 import { testAddress, testFolder, until } from "../support/network";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { Kafka, logLevel } from "kafkajs";
+import { Kafka, logLevel } from "../../workloads/src/lib/kafkajs";
 import { until } from "../support/network";
 import { encoded, PromptStand, type Registered, routeOf } from "../workloads/prompt/stand";
 import { type BenchResult, byTurns, rssMb } from "./harness";

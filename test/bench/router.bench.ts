@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { Redis } from "ioredis";
-import { Kafka, logLevel, type Producer } from "kafkajs";
+import { Kafka, logLevel, type Producer } from "../../workloads/src/lib/kafkajs";
 import { clientOf, instrumentNamed } from "../../local/camera";
 import { startProcess } from "../../local/process";
 import { type RunningKafka, startKafka, startRedis } from "../../local/services";

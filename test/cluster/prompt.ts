@@ -1,6 +1,6 @@
 /** Prompt Processing on the node: from a next_visit event and a raw to workers that KEDA starts, all pods of the real image. */
 import type { Redis } from "ioredis";
-import { Kafka, logLevel } from "kafkajs";
+import { Kafka, logLevel } from "../../workloads/src/lib/kafkajs";
 import type { Bucket, SentExposure } from "../../local/camera";
 import { sendExposures } from "../../local/camera";
 import { typeOf } from "../../workloads/src/lib/avro";
@@ -13,7 +13,6 @@ import { databases, databaseSecrets } from "./databases";
 import type { Node } from "./node";
 import type { ClusterSasquatch } from "./sasquatch";
 import { serviceRedis } from "./serviceRedis";
-import "../../workloads/src/lib/kafkaRequests";
 
 /** Environment of the stack. Namespaces have the names that they have everywhere. */
 export const environment = "cluster-prompt";

@@ -1,6 +1,6 @@
 /** Sasquatch on the node: one client's records, from a Kafka beside the cluster to InfluxDB, by pods of the real image. */
 import { join } from "node:path";
-import { type Admin, Kafka, logLevel, type Producer } from "kafkajs";
+import { type Admin, Kafka, logLevel, type Producer } from "../../workloads/src/lib/kafkajs";
 import {
   type RunningInfluxdb,
   type RunningKafka,
@@ -12,7 +12,6 @@ import { typeOf } from "../../workloads/src/lib/avro";
 import { until } from "../support/network";
 import { registerSchema } from "../support/registry";
 import type { Node } from "./node";
-import "../../workloads/src/lib/kafkaRequests";
 
 /** Environment, and so namespace. */
 const environment = "sasquatch";
@@ -102,7 +101,10 @@ export class ClusterSasquatch {
   /** Runs the set-up's CronJob once, as it runs every few minutes. @returns The last line of its log. */
   setUp(node: Node): string {
     const kubectl = (...args: string[]) => node.kubectl("--namespace", environment, ...args);
-    kubectl("create", "job", "set-up", "--from=cronjob/sasquatch-influxdb-setup");
+    const from = ["--from=cronjob/sasquatch-influxdb-setup", "--dry-run=client", "-o", "json"];
+    const job = JSON.parse(kubectl("create", "job", "set-up", ...from));
+    delete job.metadata.ownerReferences; // the CronJob would remove it, with its log, once one of its own has ended
+    node.kubectlWith(JSON.stringify(job), "create", "-f", "-");
     try {
       kubectl("wait", "--for=condition=Complete", "job/set-up", "--timeout=120s");
     } catch (error) {

@@ -7,7 +7,7 @@ import {
   type KafkaMessage,
   logLevel,
   type Producer,
-} from "kafkajs";
+} from "../../workloads/src/lib/kafkajs";
 import {
   type MirrorMakerSpec,
   type RunningKafka,
@@ -17,7 +17,6 @@ import {
 } from "../../local/services";
 import { registerCodecs } from "../../workloads/src/lib/kafkaCodecs";
 import { testAddress, testFolder, until } from "./network";
-import "../../workloads/src/lib/kafkaRequests";
 
 export const sites = ["summit", "usdf"] as const;
 export type Site = (typeof sites)[number];

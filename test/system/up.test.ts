@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { Redis } from "ioredis";
-import { Kafka, logLevel } from "kafkajs";
+import { Kafka, logLevel } from "../../workloads/src/lib/kafkajs";
 import type { LocalStack, StatusReport, SupervisorClient } from "../../local/runner";
 import type { ExposureRows } from "../../local/runner/first-rows";
 import type { VisitJourney } from "../../local/runner/first-visits";
@@ -21,7 +21,6 @@ import { registryRows } from "../support/butler";
 import { testFolder, until } from "../support/network";
 import { root } from "../support/pod";
 import { differences, expectedFor, spanIn, storedFor } from "../support/summaries";
-import "../../workloads/src/lib/kafkaRequests";
 
 const run = promisify(execFile);
 const folder = testFolder("system");

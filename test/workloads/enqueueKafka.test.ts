@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { type Admin, Kafka, logLevel, type Producer } from "kafkajs";
+import { type Admin, Kafka, logLevel, type Producer } from "../../workloads/src/lib/kafkajs";
 import { startProcess } from "../../local/process";
 import { type RunningKafka, type RunningRedis, startKafka, startRedis } from "../../local/services";
 import { ConfigError, parseEnv } from "../../workloads/src/lib/contract";
@@ -10,7 +10,6 @@ import { enqueueConfig } from "../../workloads/src/enqueue/config";
 import { enqueueContract } from "../../workloads/src/enqueue/contract";
 import { buildWorkloads, Pod, root } from "../support/pod";
 import { testAddress, testFolder, until } from "../support/network";
-import "../../workloads/src/lib/kafkaRequests";
 
 const address = testAddress(12);
 const folder = testFolder("enqueue-kafka");

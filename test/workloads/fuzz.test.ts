@@ -2,12 +2,11 @@ import { Agent, request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { Redis } from "ioredis";
-import { Kafka, logLevel, Partitioners } from "kafkajs";
+import { Kafka, logLevel, Partitioners } from "../../workloads/src/lib/kafkajs";
 import { type RunningKafka, type RunningRedis, startKafka, startRedis } from "../../local/services";
 import { redisKey } from "../../workloads/src/lib/redisKeys";
 import { testAddress, testFolder, until } from "../support/network";
 import { buildWorkloads, Pod } from "../support/pod";
-import "../../workloads/src/lib/kafkaRequests";
 
 const malformed = 10_000;
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);

@@ -1,6 +1,14 @@
 import { join } from "node:path";
 import type { Type } from "avsc";
-import { type Admin, Kafka, type KafkaMessage, logLevel, type Message, Partitioners, type Producer } from "kafkajs";
+import {
+  type Admin,
+  Kafka,
+  type KafkaMessage,
+  logLevel,
+  type Message,
+  Partitioners,
+  type Producer,
+} from "../../../workloads/src/lib/kafkajs";
 import {
   type RunningInfluxdb,
   type RunningKafka,
@@ -13,7 +21,6 @@ import { typeOf } from "../../../workloads/src/lib/avro";
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
 import { registerSchema } from "../../support/registry";
-import "../../../workloads/src/lib/kafkaRequests";
 
 /** A point as InfluxDB gives it: fields by name, nulls left out. */
 export interface Point {

@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
-import { Kafka, logLevel } from "kafkajs";
+import { Kafka, logLevel } from "../../../workloads/src/lib/kafkajs";
 import { readRoutes } from "../../../workloads/src/fan-out/config";
 import type { FanOutDocument } from "../../../workloads/src/fan-out/contract";
 import { handleLetters } from "../../../local/prompt/deadLetters";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { Redis } from "ioredis";
-import { type Admin, Kafka, logLevel, type Producer } from "kafkajs";
+import { type Admin, Kafka, logLevel, type Producer } from "../../../workloads/src/lib/kafkajs";
 import { clientOf, instrumentNamed } from "../../../local/camera";
 import { type RunningKafka, type RunningRedis, startKafka, startRedis } from "../../../local/services";
 import { createLogger } from "../../../workloads/src/lib/log";
@@ -11,7 +11,6 @@ import { startGateway, type TestGateway, testProfile } from "../../support/gatew
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
 import { notificationOf, recordOf } from "../../support/notification";
-import "../../../workloads/src/lib/kafkaRequests";
 
 const address = testAddress(50);
 const folder = testFolder("router");

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Type } from "avsc";
 import { Redis } from "ioredis";
-import { type Admin, Kafka, logLevel, type Producer } from "kafkajs";
+import { type Admin, Kafka, logLevel, type Producer } from "../../../workloads/src/lib/kafkajs";
 import {
   type RunningKafka,
   type RunningRedis,
@@ -16,7 +16,6 @@ import { writeFileSync } from "node:fs";
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
 import { registerSchema } from "../../support/registry";
-import "../../../workloads/src/lib/kafkaRequests";
 
 const doubles = ["private_efdStamp", "private_kafkaStamp", "private_sndStamp", "private_rcvStamp", "startTime", "cameraAngle", "duration"]; // prettier-ignore
 const longs = ["salIndex", "private_seqNum", "private_origin", "scriptSalIndex", "coordinateSystem", "rotationSystem", "dome", "nimages", "totalCheckpoints"]; // prettier-ignore

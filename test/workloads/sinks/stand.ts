@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
-import { type Admin, Kafka, logLevel, type Message, type Producer } from "kafkajs";
+import { type Admin, Kafka, logLevel, type Message, type Producer } from "../../../workloads/src/lib/kafkajs";
 import { clientOf } from "../../../local/camera";
 import {
   ensureButlerPython,
@@ -17,7 +17,6 @@ import { startGateway, type TestGateway, testProfile } from "../../support/gatew
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
 import { registerSchema } from "../../support/registry";
-import "../../../workloads/src/lib/kafkaRequests";
 
 /** A Parquet file in S3, as pyarrow reads it, with the metadata of its object. */
 export interface ReadFile {

@@ -1,5 +1,5 @@
 import * as zlib from "node:zlib";
-import { CompressionCodecs, CompressionTypes } from "kafkajs";
+import { CompressionCodecs, CompressionTypes } from "./kafkajs";
 
 /** Largest size that one compressed batch of records may have when it is unpacked; a broker takes 10 MB. */
 const unpackedLimitBytes = 128 << 20;

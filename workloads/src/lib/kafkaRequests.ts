@@ -1,6 +1,6 @@
 /**
  * Mends kafkajs 2.2.4, whose every connection looks a thousand times a second whether a request waits, also when none does
- * (tulios/kafkajs#1556, #1704): 3 % of a core for each connection of a program that has nothing to do. Imported for that alone.
+ * (tulios/kafkajs#1556, #1704): 3 % of a core for each connection of a program that has nothing to do.
  */
 import RequestQueue from "kafkajs/src/network/requestQueue";
 
