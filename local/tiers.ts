@@ -26,6 +26,8 @@ export interface Tier {
   readonly workers: number;
   /** Whether it gets a network of its own where it runs beside others: it uses the ports of another tier. */
   readonly ownNetwork?: true;
+  /** Whether it waits for no other: what stands by the second costs by the second. */
+  readonly first?: true;
   /** Why it cannot run on this machine, in one line; installs what it can first. */
   readonly obstacle: (progress: Progress) => Promise<string | undefined>;
 }
@@ -39,7 +41,7 @@ const longOnes = "/test/workloads/(survive|fuzz)";
 
 /** In the order in which they begin, {@link atATime} of them beside each other: first what waits much, last what only computes. */
 export const tiers: readonly Tier[] = [
-  { name: "cluster", files: [cluster], workers: 1, obstacle: clusterObstacle },
+  { name: "cluster", files: [cluster], workers: 1, first: true, obstacle: clusterObstacle },
   { name: "survival", files: [longOnes], workers: 1, obstacle: services },
   { name: "engine", files: [engine], not: [cluster], workers: 1, ownNetwork: true, obstacle: clusterObstacle },
   {

@@ -149,8 +149,7 @@ async function runTier(tier: Tier, alone: boolean, say: (line: string) => void):
   ];
   const { inOwnNetwork } = await import("../ownNetwork");
   const within = tier.ownNetwork && !alone ? inOwnNetwork : undefined;
-  // A cluster that stands longer takes more, and its load goes on for as long: it does not wait for the others.
-  const nice = alone || part === "cluster" ? 0 : 10;
+  const nice = alone || tier.first ? 0 : 10;
   const code = await withOutput(part, alone, say, (output) => runBinary("jest", words, { output, within, nice }));
   if (!existsSync(report)) return { part, passed: 0, failed: 1, skipped: 0, reason: `jest ended with ${code}` };
   return outcomeOf(part, JSON.parse(readFileSync(report, "utf8")) as JestReport, code);

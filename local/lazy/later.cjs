@@ -12,6 +12,7 @@ function original(file) {
   }
   return loaded.get(file);
 }
+exports.original = original;
 
 /** A namespace: what is asked of it is the module's. */
 exports.later = (file) =>

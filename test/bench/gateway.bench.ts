@@ -68,7 +68,8 @@ async function measureIdle(dir: string, server: RunningRedis, redis: Redis): Pro
     const before = [cpuMs(server.process.pid), ...pids.map(cpuMs)];
     await sleep(measuredMs);
     const after = [cpuMs(server.process.pid), ...pids.map(cpuMs)];
-    if ((await waiting(redis)) !== idle) throw new Error("not all workers wait any more");
+    const left = await waiting(redis);
+    if (left !== idle) throw new Error(`only ${left} of ${idle} workers wait any more`);
     const [inRedis, ...inWorkers] = after.map((ms, i) => ms - before[i]!) as [number, ...number[]];
     const gateways = (inWorkers.reduce((sum, ms) => sum + ms, 0) / processes) * idle;
     const percent = (ms: number) => (100 * ms) / measuredMs;

@@ -73,8 +73,8 @@ export class Stand {
   }
 
   /**
-   * Starts an up whose pods do not become ready, until {@link ControlPlane.settles} is true again, and stops it while it waits for them: as
-   * many steps as the engine takes at a time wait for pods, addresses and volumes.
+   * Starts an up whose pods do not become ready, until {@link ControlPlane.settles} is true again, and stops it while it
+   * waits for them: as many steps as the engine takes at a time wait for pods, addresses and volumes.
    * @param namespaces - Of its pods.
    * @param by - SIGKILL ends all that runs; after a SIGINT the engine ends it by itself.
    * @throws Error with what it wrote when it ends before.
