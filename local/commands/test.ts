@@ -116,6 +116,8 @@ async function withOutput<T>(
 /** Runs tiers, some beside each other; the outcomes are in the order of the tiers. */
 async function runTiers(tiers: readonly Tier[], isAlone: boolean, say: (line: string) => void): Promise<Outcome[]> {
   const { atATime } = await import("../tiers");
+  const { exitCodes } = await import("../exit");
+  const { temporaryFolder } = await import("../temporaryFolder");
   const outcomes = new Map<Tier, Outcome>();
   const ready: Tier[] = [];
   for (const tier of tiers) {
@@ -127,15 +129,19 @@ async function runTiers(tiers: readonly Tier[], isAlone: boolean, say: (line: st
     }
   }
   const alone = isAlone && ready.length === 1;
+  const folder = temporaryFolder();
+  process.once("exit", folder.remove);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(exitCodes.failed));
   const turns = Array.from({ length: atATime }, async () => {
-    for (let tier = ready.shift(); tier; tier = ready.shift()) outcomes.set(tier, await runTier(tier, alone, say));
+    for (let tier = ready.shift(); tier; tier = ready.shift())
+      outcomes.set(tier, await runTier(tier, alone, folder.dir, say));
   });
   await Promise.all(turns);
   return tiers.map((tier) => outcomes.get(tier)!);
 }
 
-/** Runs the tests of a tier. */
-async function runTier(tier: Tier, alone: boolean, say: (line: string) => void): Promise<Outcome> {
+/** Runs the tests of a tier, whose temporary files go into `dir`. */
+async function runTier(tier: Tier, alone: boolean, dir: string, say: (line: string) => void): Promise<Outcome> {
   const { existsSync, readFileSync, rmSync } = await import("node:fs");
   const { join } = await import("node:path");
   const { checkout } = await import("../state");
@@ -150,7 +156,8 @@ async function runTier(tier: Tier, alone: boolean, say: (line: string) => void):
   const { inOwnNetwork } = await import("../ownNetwork");
   const within = tier.ownNetwork && !alone ? inOwnNetwork : undefined;
   const nice = alone || tier.first ? 0 : 10;
-  const code = await withOutput(part, alone, say, (output) => runBinary("jest", words, { output, within, nice }));
+  const env = { TMPDIR: dir };
+  const code = await withOutput(part, alone, say, (output) => runBinary("jest", words, { output, within, nice, env }));
   if (!existsSync(report)) return { part, passed: 0, failed: 1, skipped: 0, reason: `jest ended with ${code}` };
   return outcomeOf(part, JSON.parse(readFileSync(report, "utf8")) as JestReport, code);
 }
@@ -192,19 +199,25 @@ interface BinaryOptions {
   readonly output: number;
   /** Default 0. */
   readonly nice?: number;
+  /** Variables beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
   /** What starts the command, from its words. */
   readonly within?: (command: readonly string[]) => string[];
 }
 
 /** Runs a program of node_modules, its output to a file or stderr, so that the count is the last line of stdout. */
 async function runBinary(name: string, args: readonly string[], options: BinaryOptions): Promise<number> {
-  const { output, nice = 0, within = (command) => [...command] } = options;
+  const { output, nice = 0, env, within = (command) => [...command] } = options;
   const { spawn } = await import("node:child_process");
   const { setPriority } = await import("node:os");
   const { join } = await import("node:path");
   const { checkout } = await import("../state");
   const [program, ...words] = within([join(checkout, "node_modules", ".bin", name), ...args]);
-  const child = spawn(program!, words, { cwd: checkout, stdio: ["ignore", output, output] });
+  const child = spawn(program!, words, {
+    cwd: checkout,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", output, output],
+  });
   if (nice > 0 && child.pid !== undefined) setPriority(child.pid, nice);
   return new Promise((resolve, reject) => {
     child.once("error", reject);

@@ -99,7 +99,7 @@ describe("the image of workloads", () => {
     const dockerfile = readFileSync(join(root, "workloads/Dockerfile"), "utf8");
     expect(/^ARG NODE_IMAGE=(.*)$/m.exec(dockerfile)![1]).toBe(`docker.io/library/node:${node}-bookworm-slim`);
     const workflow = readFileSync(join(root, ".github/workflows/test.yml"), "utf8");
-    expect(workflow).toContain(`container: node:${node}-bookworm `);
+    expect(workflow).toContain(`image: node:${node}-bookworm `);
   });
 
   it("lists every package of its bundles, with version and licence, and Node.js", async () => {
