@@ -158,7 +158,9 @@ function startTicksOf(pid: number): string | undefined {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The name (field 2) may hold spaces and brackets: count from its end.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+    const [state, threads, startTicks] = [fields[0]!, Number(fields[17]), fields[19]];
+    // The last thread closes the ports: a zombie that has others is not at its end.
+    return state === "X" || (state === "Z" && threads <= 1) ? undefined : startTicks;
   } catch {
     return undefined;
   }

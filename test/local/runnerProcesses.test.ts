@@ -98,6 +98,26 @@ describe("a process", () => {
       "n: cannot run /no/such",
     );
   });
+
+  it("whose first thread has ended runs until the last one, which keeps its ports, has", async () => {
+    const path = folder();
+    const code = `
+import ctypes, os, threading, time
+threading.Thread(target=time.sleep, args=(3600,)).start()
+ctypes.CDLL(None).syscall(93 if os.uname().machine == "aarch64" else 60, 0)  # exit, of this thread alone
+`;
+    const running = await startProcess({
+      name: "t",
+      command: "python3",
+      args: ["-c", code],
+      logFile: join(path, "log"),
+    });
+    const stateOf = () => / ([A-Z]) /.exec(readFileSync(`/proc/${running.pid}/stat`, "utf8"))![1];
+    await until("its first thread to end", () => stateOf() === "Z");
+    expect(isAlive(running)).toBe(true);
+    await running.stop(0);
+    expect(isAlive(running)).toBe(false);
+  });
 });
 
 describe("a container", () => {
