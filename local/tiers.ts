@@ -42,8 +42,6 @@ const longOnes = "/test/workloads/(survive|fuzz)";
 /** In the order in which they begin, {@link atATime} of them beside each other: first what waits much, last what only computes. */
 export const tiers: readonly Tier[] = [
   { name: "cluster", files: [cluster], workers: 1, first: true, obstacle: clusterObstacle },
-  { name: "survival", files: [longOnes], workers: 1, obstacle: services },
-  { name: "engine", files: [engine], not: [cluster], workers: 1, ownNetwork: true, obstacle: clusterObstacle },
   {
     name: "workload",
     files: ["/test/(workloads|ceph)/", withServices],
@@ -51,6 +49,8 @@ export const tiers: readonly Tier[] = [
     workers: 2,
     obstacle: services,
   },
+  { name: "engine", files: [engine], not: [cluster], workers: 1, ownNetwork: true, obstacle: clusterObstacle },
+  { name: "survival", files: [longOnes], workers: 1, obstacle: services },
   { name: "system", files: ["/test/system/"], workers: 1, obstacle: services },
   {
     name: "unit",

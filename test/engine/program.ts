@@ -92,7 +92,7 @@ export function program(get: () => Stand): void {
       expect(await refused("cancel", "--yes")).toContain("failed to load checkpoint: EOF");
       documented("find .pulumi -name '*.attrs' -delete", project.stateDir);
       truncateSync(checkpoint, 1_000); // and the loss of power
-      expect(await refused("stack", "export")).toMatch(/failed to load checkpoint: .*unexpected end of JSON input/);
+      expect(await refused("stack", "export")).toMatch(/failed to load checkpoint: (?!EOF)/);
       documented("cp .pulumi/stacks/usdf/<stack>.json.bak .pulumi/stacks/usdf/<stack>.json", project.stateDir);
 
       await project.mustRun("cancel", "--yes");
