@@ -196,11 +196,12 @@ test("Redis and fan-out killed while visits come: each detector of each visit is
   const pod = await stand.fanOut(topic, document, { HOUSEKEEPING_SECONDS: "600" });
   const seen = (least: number) => async () =>
     (await stand.redis.xlen("instrument:lsstcam").catch(() => 0)) >= least * 172;
-  await stand.send(topic, values);
+  await stand.send(topic, values.slice(0, 80));
   await until("the first visits", seen(1), { pollMs: 5 });
   await stand.redisServer.restart("SIGKILL");
   await until("some more", seen(40), { pollMs: 5 });
   pod.kill("SIGKILL");
+  await stand.send(topic, values.slice(80)); // those before may have been done
   await stand.committedBecomes(topic, count);
   expect(pod.restarts).toBe(1);
   const entries = await stand.entries("instrument:lsstcam");
