@@ -1,6 +1,6 @@
 import Fastify from "fastify";
-import { Kafka, logLevel, Partitioners } from "../../workloads/src/lib/kafkajs";
 import { messageOf } from "../../workloads/src/lib/errors";
+import { Kafka, logLevel, Partitioners } from "../../workloads/src/lib/kafkajs";
 
 export interface RelayOptions {
   readonly host: string;

@@ -1,9 +1,9 @@
 /** Prompt Processing on the node: from a next_visit event and a raw to workers that KEDA starts, all pods of the real image. */
 import type { Redis } from "ioredis";
-import { Kafka, logLevel } from "../../workloads/src/lib/kafkajs";
 import type { Bucket, SentExposure } from "../../local/camera";
 import { sendExposures } from "../../local/camera";
 import { typeOf } from "../../workloads/src/lib/avro";
+import { Kafka, logLevel } from "../../workloads/src/lib/kafkajs";
 import { promptKey } from "../../workloads/src/lib/visits";
 import { until } from "../support/network";
 import { notificationOf } from "../support/notification";

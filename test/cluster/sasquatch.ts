@@ -1,6 +1,5 @@
 /** Sasquatch on the node: one client's records, from a Kafka beside the cluster to InfluxDB, by pods of the real image. */
 import { join } from "node:path";
-import { type Admin, Kafka, logLevel, type Producer } from "../../workloads/src/lib/kafkajs";
 import {
   type RunningInfluxdb,
   type RunningKafka,
@@ -9,6 +8,7 @@ import {
   startRegistry,
 } from "../../local/services";
 import { typeOf } from "../../workloads/src/lib/avro";
+import { type Admin, Kafka, logLevel, type Producer } from "../../workloads/src/lib/kafkajs";
 import { until } from "../support/network";
 import { registerSchema } from "../support/registry";
 import type { Node } from "./node";

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { ConfigResourceTypes, Kafka, logLevel } from "../../workloads/src/lib/kafkajs";
 import { type RunningRelay, startRelay } from "../../local/relay";
 import { makeKafkaTopics } from "../../local/runner/kafka-topics";
 import { type RunningKafka, startKafka } from "../../local/services";
+import { ConfigResourceTypes, Kafka, logLevel } from "../../workloads/src/lib/kafkajs";
 import { testAddress, testFolder, until } from "../support/network";
 
 const kafkaTopic = "rubin-summit-notification";

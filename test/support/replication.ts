@@ -1,5 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  type MirrorMakerSpec,
+  type RunningKafka,
+  type RunningMirrorMaker,
+  startKafka,
+  startMirrorMaker,
+} from "../../local/services";
+import { registerCodecs } from "../../workloads/src/lib/kafkaCodecs";
+import {
   type Admin,
   ConfigResourceTypes,
   type Consumer,
@@ -8,14 +16,6 @@ import {
   logLevel,
   type Producer,
 } from "../../workloads/src/lib/kafkajs";
-import {
-  type MirrorMakerSpec,
-  type RunningKafka,
-  type RunningMirrorMaker,
-  startKafka,
-  startMirrorMaker,
-} from "../../local/services";
-import { registerCodecs } from "../../workloads/src/lib/kafkaCodecs";
 import { testAddress, testFolder, until } from "./network";
 
 export const sites = ["summit", "usdf"] as const;

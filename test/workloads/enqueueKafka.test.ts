@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { type Admin, Kafka, logLevel, type Producer } from "../../workloads/src/lib/kafkajs";
 import { startProcess } from "../../local/process";
 import { type RunningKafka, type RunningRedis, startKafka, startRedis } from "../../local/services";
 import { ConfigError, parseEnv } from "../../workloads/src/lib/contract";
 import { enqueueConfig } from "../../workloads/src/enqueue/config";
 import { enqueueContract } from "../../workloads/src/enqueue/contract";
+import { type Admin, Kafka, logLevel, type Producer } from "../../workloads/src/lib/kafkajs";
 import { buildWorkloads, Pod, root } from "../support/pod";
 import { testAddress, testFolder, until } from "../support/network";
 

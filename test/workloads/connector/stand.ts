@@ -1,15 +1,6 @@
 import { join } from "node:path";
 import type { Type } from "avsc";
 import {
-  type Admin,
-  Kafka,
-  type KafkaMessage,
-  logLevel,
-  type Message,
-  Partitioners,
-  type Producer,
-} from "../../../workloads/src/lib/kafkajs";
-import {
   type RunningInfluxdb,
   type RunningKafka,
   type RunningRegistry,
@@ -18,6 +9,15 @@ import {
   startRegistry,
 } from "../../../local/services";
 import { typeOf } from "../../../workloads/src/lib/avro";
+import {
+  type Admin,
+  Kafka,
+  type KafkaMessage,
+  logLevel,
+  type Message,
+  Partitioners,
+  type Producer,
+} from "../../../workloads/src/lib/kafkajs";
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";
 import { registerSchema } from "../../support/registry";

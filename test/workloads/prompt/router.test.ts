@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { Redis } from "ioredis";
-import { type Admin, Kafka, logLevel, type Producer } from "../../../workloads/src/lib/kafkajs";
 import { clientOf, instrumentNamed } from "../../../local/camera";
 import { type RunningKafka, type RunningRedis, startKafka, startRedis } from "../../../local/services";
+import { type Admin, Kafka, logLevel, type Producer } from "../../../workloads/src/lib/kafkajs";
 import { createLogger } from "../../../workloads/src/lib/log";
 import { type Raw, RawArrivals, rawListener } from "../../../workloads/src/lib/raws";
 import { parkedLetters, reviveLetter } from "../../../workloads/src/lib/visits";

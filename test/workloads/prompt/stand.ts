@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import type { Type } from "avsc";
 import { Redis } from "ioredis";
-import { type Admin, Kafka, logLevel, type Producer } from "../../../workloads/src/lib/kafkajs";
 import {
   type RunningKafka,
   type RunningRedis,
@@ -12,6 +11,7 @@ import {
 } from "../../../local/services";
 import type { FanOutDocument } from "../../../workloads/src/fan-out/contract";
 import { typeOf } from "../../../workloads/src/lib/avro";
+import { type Admin, Kafka, logLevel, type Producer } from "../../../workloads/src/lib/kafkajs";
 import { writeFileSync } from "node:fs";
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";

@@ -3,7 +3,6 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
-import { type Admin, Kafka, logLevel, type Message, type Producer } from "../../../workloads/src/lib/kafkajs";
 import { clientOf } from "../../../local/camera";
 import {
   ensureButlerPython,
@@ -13,6 +12,7 @@ import {
   startRegistry,
 } from "../../../local/services";
 import { typeOf } from "../../../workloads/src/lib/avro";
+import { type Admin, Kafka, logLevel, type Message, type Producer } from "../../../workloads/src/lib/kafkajs";
 import { startGateway, type TestGateway, testProfile } from "../../support/gateway";
 import { testAddress, testFolder, until } from "../../support/network";
 import { buildWorkloads, Pod } from "../../support/pod";

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
-import { Kafka, type KafkaConfig, logLevel } from "./kafkajs";
 import type { z } from "zod";
 import { ConfigError } from "./contract";
 import { messageOf } from "./errors";
 import type { kafkaEnv, kafkaSecrets } from "./kafkaContract";
 import { registerCodecs } from "./kafkaCodecs";
+import { Kafka, type KafkaConfig, logLevel } from "./kafkajs";
 import type { Logger } from "./log";
 
 export { kafkaEnv, kafkaSecrets, registryEnv } from "./kafkaContract";
